@@ -1,0 +1,293 @@
+"""The JSON files through which the steps talk, all in one work folder, each written atomically.
+
+A file that is there is whole: it is written under a temporary name and then renamed. What a file
+holds is typed here; a file with other keys is refused, so that old and new code never mix quietly.
+"""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import dacite  # dataclasses from JSON with every key and type checked
+
+from pipeline_steps.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A typed JSON file; subclasses name the file and the step that writes it."""
+
+    FILE: ClassVar[str]
+    STEP: ClassVar[str]
+
+    def save(self, work_dir: Path) -> None:
+        """Write the file into `work_dir`, whole or not at all."""
+        text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        write_atomically(work_dir / self.FILE, lambda path: path.write_text(text, encoding="utf-8"))
+
+    @classmethod
+    def load(cls, work_dir: Path) -> Self:
+        """Read the file from `work_dir`.
+
+        Raises:
+            ConfigurationError: it is missing or not what this code writes; says what to run.
+        """
+        path = work_dir / cls.FILE
+        advice = f"Run `python -m pipeline_steps.{cls.STEP}` with the same flags first."
+        try:
+            return dacite.from_dict(cls, json.loads(path.read_bytes()), dacite.Config(strict=True))
+        except FileNotFoundError:
+            raise ConfigurationError(f"{path} is missing. {advice}") from None
+        except (ValueError, TypeError, dacite.DaciteError) as error:
+            raise ConfigurationError(f"{path} is not readable ({error}). {advice}") from error
+
+    @classmethod
+    def find(cls, work_dir: Path) -> Self | None:
+        """Read the file if it is there and readable, to see what an earlier run has done."""
+        try:
+            return cls.load(work_dir)
+        except ConfigurationError:
+            return None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found: `count` rows, the first few shown in `examples`."""
+
+    check: str
+    level: str
+    count: int
+    message: str
+    examples: list[str]
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """One split in numbers; `words` counts sentences by their length in words."""
+
+    rows: int
+    positive_share: float
+    mean_words: float
+    words: dict[str, int]
+
+
+@dataclass(frozen=True)
+class DataReport(Artefact):
+    """What the data check saw."""
+
+    FILE: ClassVar[str] = "data.json"
+    STEP: ClassVar[str] = "check_data"
+
+    source: str
+    data_hash: str
+    splits: dict[str, SplitReport]
+    findings: list[Finding]
+
+    @property
+    def blocking(self) -> list[Finding]:
+        """The findings that stop the pipeline."""
+        return [finding for finding in self.findings if finding.level == "block"]
+
+
+@dataclass(frozen=True)
+class TrainingReport(Artefact):
+    """Which inputs made the checkpoint beside this file, and how training went."""
+
+    FILE: ClassVar[str] = "training.json"
+    STEP: ClassVar[str] = "train"
+
+    model_version: str
+    fingerprint: str
+    inputs: dict[str, Any]
+    result: dict[str, Any]
+    package_versions: dict[str, str]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ExportReport(Artefact):
+    """Which files `candidate/` holds, by their SHA-256."""
+
+    FILE: ClassVar[str] = "export.json"
+    STEP: ClassVar[str] = "export"
+
+    model_version: str
+    runtime: str
+    parameters: int
+    files: dict[str, str]
+
+    @property
+    def candidate_hash(self) -> str:
+        """SHA-256 over the names and hashes of all files."""
+        return hash_of(self.files)
+
+
+@dataclass(frozen=True)
+class GoldenAnswer:
+    """A text with the answer that the evaluated candidate gave; `score` is the label's probability."""
+
+    text: str
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Evaluation(Artefact):
+    """How the candidate did on the validation split."""
+
+    FILE: ClassVar[str] = "evaluation.json"
+    STEP: ClassVar[str] = "evaluate"
+
+    model_version: str
+    candidate_hash: str
+    data_hash: str
+    rows: int
+    accuracy: float
+    accuracy_interval: list[float]
+    f1: float
+    per_class: dict[str, dict[str, float]]
+    confusion_matrix: dict[str, dict[str, int]]
+    golden: list[GoldenAnswer]
+
+
+@dataclass(frozen=True)
+class Manifest(Artefact):
+    """Which data, code, settings and packages made the tarball with this hash."""
+
+    FILE: ClassVar[str] = "manifest.json"
+    STEP: ClassVar[str] = "package_model"
+
+    model_version: str
+    fingerprint: str
+    git_commit: str
+    git_dirty: bool
+    data_hash: str
+    data_source: str
+    settings: dict[str, Any]
+    metrics: dict[str, float]
+    package_versions: dict[str, str]
+    files: dict[str, str]
+    tarball_sha256: str
+    tarball_bytes: int
+
+
+@dataclass(frozen=True)
+class Release(Artefact):
+    """What serves now, and what served before."""
+
+    FILE: ClassVar[str] = "release.json"
+    STEP: ClassVar[str] = "deploy_endpoint"
+
+    model_version: str
+    endpoint_name: str
+    endpoint_config_name: str
+    previous_endpoint_config_name: str | None
+    model_name: str
+    model_data_url: str
+    tarball_sha256: str
+
+
+@dataclass(frozen=True)
+class Api(Artefact):
+    """Where clients reach the model."""
+
+    FILE: ClassVar[str] = "api.json"
+    STEP: ClassVar[str] = "create_api"
+
+    api_id: str
+    api_url: str
+    function_name: str
+    function_version: str
+    endpoint_name: str
+
+
+@dataclass(frozen=True)
+class SmokeReport(Artefact):
+    """What the live API answered."""
+
+    FILE: ClassVar[str] = "smoke.json"
+    STEP: ClassVar[str] = "smoke_test"
+
+    api_url: str
+    model_version: str
+    golden_answers: int
+    largest_score_difference: float
+    first_answer_seconds: float
+    median_answer_seconds: float
+    refused_requests: dict[str, int]
+    example: GoldenAnswer
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """How one step of a run ended."""
+
+    name: str
+    status: str
+    seconds: float
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class RunReport(Artefact):
+    """A whole run: what each step did, and the error that ended it, if one did."""
+
+    FILE: ClassVar[str] = "run.json"
+    STEP: ClassVar[str] = "__main__"
+
+    profile: str
+    model_version: str | None
+    steps: list[StepRecord]
+    metrics: dict[str, float] = field(default_factory=dict)
+    api_url: str | None = None
+    endpoint_name: str | None = None
+    error: str | None = None
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a temporary file beside `path`, then rename it; a failure leaves nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_folder_atomically(folder: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary folder beside `folder`, then put it in `folder`'s place."""
+    temporary, old = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("tmp", "old"))
+    for leftover in (temporary, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        write(temporary)
+        if folder.exists():
+            folder.rename(old)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below `folder`, by its path relative to it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_hash(path) for path in files}
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_of(value: Any) -> str:
+    """SHA-256 of a JSON value, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
