@@ -116,7 +116,9 @@ def _folder_readers(folder: Path) -> dict[str, Rows]:
 
 
 def _split_file(folder: Path, split: str) -> Path:
-    found = [folder / (split + suffix) for suffix in SUFFIXES if (folder / (split + suffix)).exists()]
+    found = [
+        folder / (split + suffix) for suffix in SUFFIXES if (folder / (split + suffix)).exists()
+    ]
     if len(found) == 1:
         return found[0]
     there = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
@@ -169,7 +171,9 @@ def _read_jsonl(path: Path, text: str) -> Rows:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise DataError(f"{path}:{number}: not JSON ({error}). Expected one object a line.") from None
+            raise DataError(
+                f"{path}:{number}: not JSON ({error}). Expected one object a line."
+            ) from None
         if not isinstance(row, dict):
             raise DataError(f"{path}:{number}: expected a JSON object, found {line[:60]!r}.")
         _require_columns(f"{path}:{number}", row)
@@ -209,7 +213,9 @@ def _hub_readers(name: str) -> dict[str, Rows]:
         ) from error
     missing = set(SPLITS) - set(dataset)
     if missing:
-        raise DataError(f"The data set {name!r} has no split {sorted(missing)}, only {list(dataset)}.")
+        raise DataError(
+            f"The data set {name!r} has no split {sorted(missing)}, only {list(dataset)}."
+        )
     for split in SPLITS:
         _require_columns(f"{name}/{split}", dataset[split].column_names)
     return {

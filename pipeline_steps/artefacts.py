@@ -40,7 +40,10 @@ class Artefact:
         path = work_dir / cls.FILE
         advice = f"Run `python -m pipeline_steps.{cls.STEP}` with the same flags first."
         try:
-            return dacite.from_dict(cls, json.loads(path.read_bytes()), dacite.Config(strict=True))
+            payload = json.loads(path.read_bytes())
+            if not isinstance(payload, dict):
+                raise TypeError(f"expected an object, found {type(payload).__name__}")
+            return dacite.from_dict(cls, payload, dacite.Config(strict=True))
         except FileNotFoundError:
             raise ConfigurationError(f"{path} is missing. {advice}") from None
         except (ValueError, TypeError, dacite.DaciteError) as error:
@@ -105,6 +108,7 @@ class TrainingReport(Artefact):
     fingerprint: str
     inputs: dict[str, Any]
     result: dict[str, Any]
+    git: dict[str, Any]
     package_versions: dict[str, str]
     files: dict[str, str]
 
@@ -129,7 +133,7 @@ class ExportReport(Artefact):
 
 @dataclass(frozen=True)
 class GoldenAnswer:
-    """A text with the answer that the evaluated candidate gave; `score` is the label's probability."""
+    """A text with the answer of the evaluated candidate; `score` is the probability of `label`."""
 
     text: str
     label: str
@@ -154,6 +158,18 @@ class Evaluation(Artefact):
     confusion_matrix: dict[str, dict[str, int]]
     golden: list[GoldenAnswer]
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The figures that the manifest, the run and the mail carry."""
+        low, high = self.accuracy_interval
+        return {
+            "accuracy": self.accuracy,
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "f1": self.f1,
+            "rows": float(self.rows),
+        }
+
 
 @dataclass(frozen=True)
 class Manifest(Artefact):
@@ -164,8 +180,7 @@ class Manifest(Artefact):
 
     model_version: str
     fingerprint: str
-    git_commit: str
-    git_dirty: bool
+    git: dict[str, Any]
     data_hash: str
     data_source: str
     settings: dict[str, Any]

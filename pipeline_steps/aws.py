@@ -24,7 +24,13 @@ ADVICE = {
     "ResourceLimitExceeded": "Ask for a higher limit in the Service Quotas console.",
     "ThrottlingException": "AWS is throttling this account; run the same command again later.",
 }
-MISSING_CODES = {"ResourceNotFoundException", "NotFoundException", "NoSuchKey", "NoSuchBucket", "404"}
+MISSING_CODES = {
+    "ResourceNotFoundException",
+    "NotFoundException",
+    "NoSuchKey",
+    "NoSuchBucket",
+    "404",
+}
 
 
 class Clients:
@@ -67,7 +73,7 @@ class Clients:
 
 @contextmanager
 def aws_errors(kind: type[PipelineError], doing: str) -> Iterator[None]:
-    """Turn what AWS refuses inside the block into a `kind` that names the call and the next step."""
+    """Turn what AWS refuses inside the block into a `kind` that names the call and what to do."""
     try:
         yield
     except NoCredentialsError as error:

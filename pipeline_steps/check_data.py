@@ -77,9 +77,13 @@ def find_problems(splits: Splits, checks: CheckSettings) -> Iterator[Finding]:
     )
 
 
-def _split_problems(split: str, examples: list[Example], checks: CheckSettings) -> Iterator[Finding]:
+def _split_problems(
+    split: str, examples: list[Example], checks: CheckSettings
+) -> Iterator[Finding]:
     empty = [f"{split} row {n}" for n, e in enumerate(examples, start=1) if not e.sentence.strip()]
-    yield from _finding("empty_sentences", checks.empty_sentences, empty, f"{split} rows are empty.")
+    yield from _finding(
+        "empty_sentences", checks.empty_sentences, empty, f"{split} rows are empty."
+    )
     labels_of: dict[str, set[int]] = defaultdict(set)
     repeated = []
     for example in examples:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ MODEL_SOURCES = Path(__file__).parents[1] / "model"
 DATA_SOURCES = {"data.py", "demo_corpus.py", "demo_fragments.py"}
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "datasets")
 VERSION_DIGITS = 12
+# How often a resume file is written changes nothing in the model.
+WITHOUT_EFFECT = {"checkpoint_seconds"}
 
 
 def training_inputs(settings: Settings, data_hash: str, backbone_id: str, tokenizer_id: str) -> Any:
@@ -24,7 +27,11 @@ def training_inputs(settings: Settings, data_hash: str, backbone_id: str, tokeni
             for path in sorted(MODEL_SOURCES.glob("*.py"))
             if path.name not in DATA_SOURCES
         },
-        "training": dataclasses.asdict(settings.training),
+        "training": {
+            name: value
+            for name, value in dataclasses.asdict(settings.training).items()
+            if name not in WITHOUT_EFFECT
+        },
         "backbone": backbone_id,
         "tokenizer": tokenizer_id,
     }
@@ -43,3 +50,18 @@ def model_version_of(fingerprint: str) -> str:
 def package_versions() -> dict[str, str]:
     """The installed versions of what made the model."""
     return {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES}
+
+
+def git_state() -> dict[str, Any]:
+    """The commit checked out, and whether files differ from it; None outside a checkout."""
+    commit, changes = (_git(*command) for command in (("rev-parse", "HEAD"), ("status", "-s")))
+    return {"commit": commit or None, "dirty": None if changes is None else bool(changes)}
+
+
+def _git(*arguments: str) -> str | None:
+    command = ["git", "-C", str(MODEL_SOURCES.parent), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -109,7 +109,9 @@ class ServingProcess:
                 timeout=ANSWER_SECONDS,
             )
         except requests.RequestException as error:
-            raise ServingError(f"No answer from the serving process: {error}\n{self.log()}") from error
+            raise ServingError(
+                f"No answer from the serving process: {error}\n{self.log()}"
+            ) from error
 
     def stop(self) -> None:
         """End the process: SIGTERM, and SIGKILL where that does not suffice."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from model.training_settings import TrainingSettings
+from model.settings import TrainingSettings
 from pipeline_steps.errors import ConfigurationError
 
 PROFILE_FILE = Path(__file__).parents[1] / "pipeline.toml"
@@ -29,13 +29,21 @@ def setting(default: Any, text: str, env: str | None = None) -> Any:
     return dataclasses.field(default=default, metadata={"help": text, "env": env})
 
 
+def _require_range(group: Any, name: str, low: float, high: float) -> None:
+    value = getattr(group, name)
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value}, expected {low} to {high}")
+
+
 @dataclass(frozen=True)
 class ModelSettings:
     """What is trained, on what."""
 
     data: str = setting("stanfordnlp/sst2", "hub data set, local folder, or 'demo' (bundled)")
     backbone: str = setting("t5-small", "hub model, local folder, 'random:tiny', 'random:t5-small'")
-    tokenizer: str = setting("", "hub tokenizer or local folder; 'train': a new one; '': backbone's")
+    tokenizer: str = setting(
+        "", "hub tokenizer or local folder; 'train': a new one; '': backbone's"
+    )
     vocab_size: int = setting(4000, "pieces of a newly trained tokenizer, at most")
 
 
@@ -51,12 +59,18 @@ class CheckSettings:
     imbalance: Level = setting("warn", "a class with less than min_class_share of a split")
     min_class_share: float = setting(0.3, "share of the rarer class, 0 to 0.5")
 
+    def __post_init__(self) -> None:
+        _require_range(self, "min_class_share", 0, 0.5)
+
 
 @dataclass(frozen=True)
 class GateSettings:
     """What a model must reach before anything is deployed."""
 
     min_accuracy: float = setting(0.90, "accuracy on the validation split, 0 to 1")
+
+    def __post_init__(self) -> None:
+        _require_range(self, "min_accuracy", 0, 1)
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,12 @@ class DeploySettings:
     max_concurrency: int = setting(5, "parallel requests to the endpoint, 1 to 200")
     endpoint_timeout: int = setting(900, "seconds to wait for the endpoint to be in service")
     smoke_timeout: int = setting(120, "seconds for the live API to answer at all")
+
+    def __post_init__(self) -> None:
+        _require_range(self, "max_concurrency", 1, 200)
+        _require_range(self, "memory_mb", 1024, 6144)
+        if self.memory_mb % 1024:
+            raise ValueError(f"memory_mb is {self.memory_mb}, expected a multiple of 1024")
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def locked(work_dir: Path) -> Iterator[None]:
         file = (work_dir / ".lock").open("a+")
     except OSError as error:
         raise ConfigurationError(
-            f"{work_dir}: cannot be written ({error.strerror}). Pass another folder with --build-dir."
+            f"{work_dir}: cannot be written ({error.strerror}). Name another with --build-dir."
         ) from error
     with file:
         try:
@@ -84,7 +84,7 @@ def locked(work_dir: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise ConfigurationError(
-                f"{work_dir} is in use by another run (process {file.read().strip() or 'unknown'}). "
+                f"{work_dir} is in use by another run (process {file.read().strip() or '?'}). "
                 "Wait for it, or pass another folder with --build-dir."
             ) from None
         file.truncate(0)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from model.modeling import T5ForSentimentClassification
 from tokenizers import Tokenizer
+
+from model.modeling import T5ForSentimentClassification
 
 JSON = "application/json"
 BATCH_SIZE = 32  # texts that share one padded batch
@@ -41,7 +42,7 @@ def model_fn(model_dir: str) -> LoadedModel:
     ).eval()
     tokenizer = Tokenizer.from_file(str(Path(model_dir) / "tokenizer.json"))
     tokenizer.enable_truncation(classifier.config.max_input_tokens)
-    tokenizer.enable_padding(pad_id=classifier.config.pad_token_id, pad_token="<pad>")
+    tokenizer.enable_padding(pad_id=classifier.config.pad_token_id, pad_token="<pad>")  # noqa: S106
     return LoadedModel(classifier, tokenizer, classifier.config.model_version)
 
 
@@ -52,7 +53,7 @@ def input_fn(body: str | bytes, content_type: str = JSON) -> list[str]:
         BadRequestError: not JSON, or not of the shape that the module's docstring shows.
     """
     # The media type arrives raw, with its parameters: "application/json; charset=utf-8".
-    if content_type.split(";")[0].strip().lower() != JSON:
+    if content_type.split(";", maxsplit=1)[0].strip().lower() != JSON:
         raise BadRequestError(f"Content type is {content_type!r}, expected {JSON!r}.")
     try:
         request = json.loads(body)

@@ -70,7 +70,7 @@ class InferenceHandler(BaseHTTPRequestHandler):
             answer = inference.output_fn(prediction, self.headers.get("Accept", "*/*"))
         except inference.BadRequestError as error:
             self._refuse(400, str(error))
-        except Exception:  # noqa: BLE001 - the boundary: log the cause, tell the client nothing of it
+        except Exception:
             log.exception("prediction failed")
             self._refuse(500, "The model could not answer. The cause is in the container's log.")
         else:
@@ -97,7 +97,9 @@ class InferenceHandler(BaseHTTPRequestHandler):
 
 def main(arguments: list[str]) -> int:
     """Serve until SIGTERM; returns the exit code."""
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(levelname)s %(message)s")
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "INFO"), format="%(levelname)s %(message)s"
+    )
     if arguments != ["serve"]:
         log.error("Expected the argument 'serve', got %r.", arguments)
         return 2

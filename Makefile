@@ -1,0 +1,69 @@
+# The same commands for people, CI and workflows. `make` alone explains them.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PROFILE ?= demo
+LOCAL_AWS := $(PY) -m local_aws
+
+# What may be given to `make pipeline`; an empty value leaves the profile's.
+FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
+
+.PHONY: help setup demo pipeline serve stop test lint format bench lock clean
+
+help: ## Show this help
+	@echo 'T5 Sentiment: train, judge, ship and watch a T5 sentiment model'
+	@echo
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Install everything into .venv (the other targets do it when needed)
+
+$(VENV)/.ready: requirements.txt requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed; name one with PYTHON=...'; exit 2; }
+	@echo 'Setting up .venv (once; a few minutes) ...'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.ready ## The whole pipeline on this machine: bundled data, no account, no Docker
+	@$(LOCAL_AWS) run -- $(PY) -m pipeline_steps --profile demo $(ARGS)
+	@echo
+	@echo 'The API stays up for a quarter of an hour after its last request.'
+	@echo '`make serve` keeps it up until Ctrl-C; `make stop` ends it now.'
+
+pipeline: $(VENV)/.ready ## The same for PROFILE=, DATA=, BACKBONE= and any flags in ARGS=
+	@$(LOCAL_AWS) run -- $(PY) -m pipeline_steps $(FLAGS)
+
+serve: $(VENV)/.ready ## Keep the local AWS and its APIs up until Ctrl-C
+	@$(LOCAL_AWS) serve
+
+stop: $(VENV)/.ready ## End the local AWS that runs in the background
+	@$(LOCAL_AWS) stop
+
+test: $(VENV)/.ready ## Run all tests
+	@$(PY) -m pytest $(ARGS)
+
+lint: $(VENV)/.ready ## Check style and types
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+format: $(VENV)/.ready ## Format the code
+	@$(VENV)/bin/ruff check --fix-only --quiet .
+	@$(VENV)/bin/ruff format .
+
+bench: bench-demo ## Measure what this machine can measure alone; see also bench-<name>
+
+bench-%: $(VENV)/.ready ## Measure one thing: demo, training
+	@$(PY) -m bench.$* $(ARGS)
+
+lock: $(VENV)/.ready ## Write constraints.txt from what is installed
+	@{ echo '# The versions that were tested together, written by `make lock`.'; $(PY) -m pip freeze | sed 's/+cpu$$//'; } > constraints.txt
+
+clean: ## Delete what the pipeline made; keeps .venv
+	@if [ -x $(PY) ]; then $(LOCAL_AWS) stop; fi
+	@rm -rf build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,149 @@
+"""Run all steps in order, and leave `run.json`.
+
+    python -m pipeline_steps --profile demo
+
+A step that finds its work done says "reused". After a step that fails, nothing runs but the mail;
+the exit code is that step's: 2 configuration, 3 data, 4 training, 5 below the bar, 6 packaging,
+7 deploy, 8 API, 9 smoke test, 1 anything unexpected.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+
+from pipeline_steps import (
+    check_data,
+    create_api,
+    deploy_endpoint,
+    evaluate,
+    export,
+    notify,
+    package_model,
+    smoke_test,
+    step,
+    train,
+)
+from pipeline_steps import settings as settings_module
+from pipeline_steps.artefacts import Api, Evaluation, Release, RunReport, StepRecord, TrainingReport
+from pipeline_steps.aws import Clients
+from pipeline_steps.errors import PipelineError
+from pipeline_steps.settings import Settings
+from pipeline_steps.step import Run
+
+STEPS: dict[str, Run] = {
+    "check_data": check_data.run,
+    "train": train.run,
+    "export": export.run,
+    "evaluate": evaluate.run,
+    "package_model": package_model.run,
+    "deploy_endpoint": deploy_endpoint.run,
+    "create_api": create_api.run,
+    "smoke_test": smoke_test.run,
+}
+
+
+@dataclass
+class Pipeline:
+    """One run of all steps, and its record so far."""
+
+    settings: Settings
+    clients: Clients
+    records: list[StepRecord] = field(default_factory=list)
+    error: str | None = None
+
+    def run(self) -> None:
+        """Run the steps; the first failure is mailed and then raised again."""
+        print(f"T5 Sentiment, profile {self.settings.profile}, in {self.settings.work_dir}\n")
+        print(f"{'step':<16} {'status':<8} {'seconds':>7}")
+        try:
+            for name, run in STEPS.items():
+                self._run_step(name, run)
+        except BaseException:
+            ran = {record.name for record in self.records}
+            self.records += [StepRecord(name, "skipped", 0) for name in STEPS if name not in ran]
+            raise
+        finally:
+            self._save()
+            if self.error is None or not self.error.startswith("Stopped"):
+                self._notify()
+            self._save()
+
+    def _run_step(self, name: str, run: Run) -> None:
+        started = time.monotonic()
+        try:
+            outcome = run(self.settings, self.clients)
+        except BaseException as error:
+            self.error = _describe(error)
+            self._record(name, "failed", started, self.error)
+            raise
+        self._record(name, outcome.status, started, outcome.detail)
+
+    def _record(self, name: str, status: str, started: float, detail: str) -> None:
+        seconds = round(time.monotonic() - started, 2)
+        self.records.append(StepRecord(name, status, seconds, detail))
+        shown = "" if status == "failed" else detail  # a failure is told in full at the end
+        print(f"{name:<16} {status:<8} {seconds:>7.1f}  {shown}".rstrip(), flush=True)
+
+    def _notify(self) -> None:
+        started = time.monotonic()
+        try:
+            outcome = notify.run(self.settings, self.clients)
+        except PipelineError as error:
+            # A mail that cannot be sent must not make a good release look bad, or hide a failure.
+            self._record("notify", "failed", started, str(error))
+            print(f"warning: no mail was sent. {error}", file=sys.stderr)
+        else:
+            self._record("notify", outcome.status, started, outcome.detail)
+
+    def _save(self) -> None:
+        """Write `run.json`; a figure is of this run only if its step has passed in this run."""
+        folder = self.settings.work_dir
+        passed = {record.name for record in self.records if record.status in ("done", "reused")}
+        judged = {record.name for record in self.records if record.name == "evaluate"}
+        trained = TrainingReport.find(folder / "checkpoint") if "train" in passed else None
+        evaluation = Evaluation.find(folder) if judged and "export" in passed else None
+        release = Release.find(folder) if "deploy_endpoint" in passed else None
+        api = Api.find(folder) if "create_api" in passed else None
+        RunReport(
+            profile=self.settings.profile,
+            model_version=trained.model_version if trained else None,
+            steps=self.records,
+            metrics=evaluation.metrics if evaluation else {},
+            api_url=api.api_url if api else None,
+            endpoint_name=release.endpoint_name if release else None,
+            error=self.error,
+        ).save(folder)
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "Stopped by hand or by a signal."
+    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    settings = settings_module.from_flags(arguments)
+    with step.locked(settings.work_dir):
+        Pipeline(settings, Clients()).run()
+    api = Api.load(settings.work_dir)
+    body = json.dumps({"inputs": smoke_test.EXAMPLE})
+    print(f"\nLive at {api.api_url}. Try it:\n")
+    print(f"  curl -s {api.api_url}/predict -H 'Content-Type: application/json' -d '{body}'")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the pipeline and give back its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline_steps",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    settings_module.add_flags(parser)
+    parsed = parser.parse_args(arguments)
+    return step.exit_code_of(lambda: _run(parsed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""Put a public HTTP API before the endpoint: Lambda version, alias, API Gateway.
+
+    python -m pipeline_steps.create_api --profile sst2
+
+Reads `release.json`, writes `api.json`. Each change of the function becomes a version, and the
+alias `live` moves to it in one call.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+"""
+
+import base64
+import hashlib
+import io
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from pipeline_steps import step
+from pipeline_steps.artefacts import Api, Release
+from pipeline_steps.aws import Clients, aws_errors, find
+from pipeline_steps.errors import ApiError
+from pipeline_steps.settings import Settings
+from pipeline_steps.step import Outcome
+
+SOURCES = Path(__file__).parents[1] / "lambda"
+ALIAS = "live"
+ROUTE = "POST /predict"
+RUNTIME = "python3.13"
+FUNCTION_SECONDS = 29  # API Gateway waits for 30
+FUNCTION_MB = 256
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip can hold: the same bytes each time
+
+
+def run(settings: Settings, clients: Clients) -> Outcome:
+    """Bring the function and the API to the code and the release here.
+
+    Raises:
+        ConfigurationError: the function's role is not set.
+        ApiError: AWS refused a call.
+    """
+    release = Release.load(settings.work_dir)
+    name = settings.deploy.name
+    with aws_errors(ApiError, f"Creating the API {name!r}"):
+        version, changed = _deploy_function(settings, clients.lambda_, release)
+        arn = _point_alias(clients.lambda_, name, version)
+        api = _find_or_create_api(settings, clients.apigateway)
+        _route(clients.apigateway, api["ApiId"], arn)
+        _permit(clients.lambda_, name, api["ApiId"], arn)
+    api_url = api["ApiEndpoint"]
+    made = Api(
+        api_id=api["ApiId"],
+        api_url=api_url,
+        function_name=name,
+        function_version=version,
+        endpoint_name=release.endpoint_name,
+    )
+    unchanged = not changed and Api.find(settings.work_dir) == made
+    made.save(settings.work_dir)
+    return Outcome("reused" if unchanged else "done", f"{api_url} (function version {version})")
+
+
+def zip_function(folder: Path = SOURCES) -> bytes:
+    """The function's deployment package; the same sources give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as package:
+        for path in sorted(folder.glob("*.py")):
+            member = zipfile.ZipInfo(path.name, ZIP_EPOCH)
+            member.external_attr = 0o644 << 16  # Lambda must be allowed to read it
+            member.compress_type = zipfile.ZIP_DEFLATED
+            package.writestr(member, path.read_bytes())
+    return buffer.getvalue()
+
+
+def _deploy_function(settings: Settings, lambda_: Any, release: Release) -> tuple[str, bool]:
+    """Create or update the function; gives its newest version, and whether it is new."""
+    name = settings.deploy.name
+    code = zip_function()
+    configuration = {
+        "Runtime": RUNTIME,
+        "Role": settings.require("deploy", "lambda_role_arn"),
+        "Handler": "handler.handler",
+        "Timeout": FUNCTION_SECONDS,
+        "MemorySize": FUNCTION_MB,
+        "Environment": {"Variables": {"ENDPOINT_NAME": release.endpoint_name}},
+    }
+    found = find(lambda_.get_function, FunctionName=name)
+    if found is None:
+        tags = {"project": "t5-sentiment", "environment": settings.profile}
+        lambda_.create_function(
+            FunctionName=name, Code={"ZipFile": code}, Tags=tags, **configuration
+        )
+        lambda_.get_waiter("function_active_v2").wait(FunctionName=name)
+        return lambda_.publish_version(FunctionName=name)["Version"], True
+    digest = base64.b64encode(hashlib.sha256(code).digest()).decode()
+    current = found["Configuration"]
+    changed = False
+    if current["CodeSha256"] != digest:
+        lambda_.update_function_code(FunctionName=name, ZipFile=code)
+        lambda_.get_waiter("function_updated_v2").wait(FunctionName=name)
+        changed = True
+    if any(current.get(key) != value for key, value in configuration.items()):
+        lambda_.update_function_configuration(FunctionName=name, **configuration)
+        lambda_.get_waiter("function_updated_v2").wait(FunctionName=name)
+        changed = True
+    alias = find(lambda_.get_alias, FunctionName=name, Name=ALIAS)
+    if alias and not changed and _is_current(lambda_, name, alias["FunctionVersion"]):
+        return alias["FunctionVersion"], False
+    return lambda_.publish_version(FunctionName=name)["Version"], True
+
+
+def _is_current(lambda_: Any, name: str, version: str) -> bool:
+    # A run killed between update and publish leaves an alias on the version of before.
+    live = lambda_.get_function_configuration(FunctionName=name, Qualifier=version)
+    newest = lambda_.get_function_configuration(FunctionName=name)
+    keys = ("CodeSha256", "Environment", "Timeout", "MemorySize", "Runtime", "Role")
+    return all(live.get(key) == newest.get(key) for key in keys)
+
+
+def _point_alias(lambda_: Any, name: str, version: str) -> str:
+    alias = find(lambda_.get_alias, FunctionName=name, Name=ALIAS)
+    if alias is None:
+        alias = lambda_.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
+    elif alias["FunctionVersion"] != version:
+        alias = lambda_.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
+    arn: str = alias["AliasArn"]
+    return arn
+
+
+def _find_or_create_api(settings: Settings, apigateway: Any) -> dict[str, Any]:
+    pages = apigateway.get_paginator("get_apis").paginate()
+    for api in (api for page in pages for api in page["Items"]):
+        if api["Name"] == settings.deploy.name:
+            return dict(api)
+    tags = {"project": "t5-sentiment", "environment": settings.profile}
+    created = apigateway.create_api(Name=settings.deploy.name, ProtocolType="HTTP", Tags=tags)
+    return dict(created)
+
+
+def _route(apigateway: Any, api_id: str, function_arn: str) -> None:
+    integrations = apigateway.get_integrations(ApiId=api_id)["Items"]
+    matching = [item for item in integrations if item["IntegrationUri"] == function_arn]
+    integration = (
+        matching[0]
+        if matching
+        else apigateway.create_integration(
+            ApiId=api_id,
+            IntegrationType="AWS_PROXY",
+            IntegrationUri=function_arn,
+            PayloadFormatVersion="2.0",
+            TimeoutInMillis=30_000,
+        )
+    )
+    target = f"integrations/{integration['IntegrationId']}"
+    routes = {item["RouteKey"]: item for item in apigateway.get_routes(ApiId=api_id)["Items"]}
+    if ROUTE not in routes:
+        apigateway.create_route(ApiId=api_id, RouteKey=ROUTE, Target=target)
+    elif routes[ROUTE].get("Target") != target:
+        apigateway.update_route(ApiId=api_id, RouteId=routes[ROUTE]["RouteId"], Target=target)
+    if find(apigateway.get_stage, ApiId=api_id, StageName="$default") is None:
+        apigateway.create_stage(ApiId=api_id, StageName="$default", AutoDeploy=True)
+
+
+def _permit(lambda_: Any, name: str, api_id: str, alias_arn: str) -> None:
+    """Let this API, and no other, call the function's alias."""
+    region, account = alias_arn.split(":")[3:5]
+    try:
+        lambda_.add_permission(
+            FunctionName=name,
+            Qualifier=ALIAS,
+            StatementId=f"api-{api_id}",
+            Action="lambda:InvokeFunction",
+            Principal="apigateway.amazonaws.com",
+            SourceArn=f"arn:aws:execute-api:{region}:{account}:{api_id}/*/*",
+        )
+    except lambda_.exceptions.ResourceConflictException:
+        return  # it is already allowed
+
+
+if __name__ == "__main__":
+    sys.exit(step.main(run, __doc__))

@@ -1,0 +1,122 @@
+"""Judge what will ship: the candidate, through the server that will serve it.
+
+    python -m pipeline_steps.evaluate --profile sst2 --min-accuracy 0.90
+
+Reads `data.json` and `candidate/`, writes `evaluation.json`, and ends with exit code 5 where the
+accuracy is below `min_accuracy`: nothing after it runs.
+"""
+
+import sys
+
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from model.data import LABELS, DataError, Example, read_splits
+from pipeline_steps import golden, step
+from pipeline_steps.artefacts import DataReport, Evaluation, ExportReport, GoldenAnswer, file_hashes
+from pipeline_steps.aws import Clients
+from pipeline_steps.console import ProgressReporter
+from pipeline_steps.errors import DataCheckError, GateNotMetError, TrainingFailedError
+from pipeline_steps.serving_process import ServingError, ServingProcess
+from pipeline_steps.settings import Settings
+from pipeline_steps.step import Outcome
+
+GOLDEN_ANSWERS = 32
+
+
+def run(settings: Settings, clients: Clients) -> Outcome:
+    """Evaluate the candidate on the validation split and hold it against the bar.
+
+    Raises:
+        GateNotMetError: the accuracy is below `min_accuracy`; `evaluation.json` is written.
+        TrainingFailedError: the candidate is damaged, or does not answer.
+    """
+    exported = ExportReport.load(settings.work_dir)
+    data_hash = DataReport.load(settings.work_dir).data_hash
+    evaluation = Evaluation.find(settings.work_dir)
+    known = (exported.candidate_hash, data_hash)
+    reused = evaluation is not None and (evaluation.candidate_hash, evaluation.data_hash) == known
+    if evaluation is None or not reused:
+        evaluation = _evaluate(settings, exported, data_hash)
+        evaluation.save(settings.work_dir)
+    if evaluation.accuracy < settings.gate.min_accuracy:
+        raise GateNotMetError(
+            f"Accuracy {evaluation.accuracy:.3f} is below the bar of "
+            f"{settings.gate.min_accuracy:.3f} (min_accuracy in [{settings.profile}.gate]). "
+            f"Nothing was deployed. See {settings.work_dir / Evaluation.FILE}."
+        )
+    low, high = evaluation.accuracy_interval
+    return Outcome(
+        "reused" if reused else "done",
+        f"accuracy {evaluation.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}) on "
+        f"{evaluation.rows:,} sentences, bar {settings.gate.min_accuracy:.2f}",
+    )
+
+
+def _evaluate(settings: Settings, exported: ExportReport, data_hash: str) -> Evaluation:
+    candidate = settings.work_dir / "candidate"
+    if file_hashes(candidate) != exported.files:
+        raise TrainingFailedError(
+            f"{candidate} is not what export wrote. Run `python -m pipeline_steps.export` again."
+        )
+    try:
+        splits = read_splits(settings.model.data, settings.training.seed)
+    except DataError as error:
+        raise DataCheckError(str(error)) from error
+    if splits.hash() != data_hash:
+        raise DataCheckError("The data has changed since check_data. Run the pipeline again.")
+    texts = [example.sentence for example in splits.validation]
+    answers: list[GoldenAnswer] = []
+    try:
+        with ServingProcess(candidate) as server, ProgressReporter("evaluating") as reporter:
+            for answer in golden.predict(server, texts):
+                answers.append(answer)
+                reporter.update(len(answers), len(texts))
+    except ServingError as error:
+        raise TrainingFailedError(f"The candidate cannot be evaluated. {error}") from error
+    return measure(splits.validation, answers, exported, data_hash)
+
+
+def measure(
+    examples: list[Example], answers: list[GoldenAnswer], exported: ExportReport, data_hash: str
+) -> Evaluation:
+    """Hold `answers` against the labels of `examples`, row by row.
+
+    The interval is Wilson's (1927), which stays inside [0, 1] for good models and few rows.
+    """
+    truth = [LABELS[example.label] for example in examples]
+    predicted = [answer.label for answer in answers]
+    correct = sum(want == got for want, got in zip(truth, predicted, strict=True))
+    interval = binomtest(correct, len(truth)).proportion_ci(0.95, method="wilson")
+    precision, recall, f1, support = precision_recall_fscore_support(
+        truth, predicted, labels=LABELS, zero_division=0.0
+    )
+    counts = confusion_matrix(truth, predicted, labels=LABELS)
+    return Evaluation(
+        model_version=exported.model_version,
+        candidate_hash=exported.candidate_hash,
+        data_hash=data_hash,
+        rows=len(truth),
+        accuracy=correct / len(truth),
+        accuracy_interval=[float(interval.low), float(interval.high)],
+        # F1 of the positive class, as GLUE reports it for its binary tasks
+        f1=float(f1[1]),
+        per_class={
+            label: {
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+                "rows": float(support[i]),
+            }
+            for i, label in enumerate(LABELS)
+        },
+        confusion_matrix={
+            want: {got: int(counts[i][j]) for j, got in enumerate(LABELS)}
+            for i, want in enumerate(LABELS)
+        },
+        golden=golden.choose(answers, GOLDEN_ANSWERS),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(step.main(run, __doc__))

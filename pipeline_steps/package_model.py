@@ -1,0 +1,117 @@
+"""Pack the evaluated candidate into `model.tar.gz`, and prove that the tarball is that model.
+
+    python -m pipeline_steps.package_model --profile sst2
+
+Reads `candidate/` and `evaluation.json`, writes `model.tar.gz` (the same candidate gives the same
+bytes) and `manifest.json`, which says which data, commit, settings and packages made it.
+"""
+
+import dataclasses
+import sys
+import tempfile
+from pathlib import Path
+
+from pipeline_steps import golden, step
+from pipeline_steps.artefacts import (
+    DataReport,
+    Evaluation,
+    ExportReport,
+    Manifest,
+    TrainingReport,
+    file_hash,
+    file_hashes,
+    write_atomically,
+)
+from pipeline_steps.aws import Clients
+from pipeline_steps.errors import PackagingError
+from pipeline_steps.serving_process import ServingError, ServingProcess
+from pipeline_steps.settings import Settings
+from pipeline_steps.step import Outcome
+from pipeline_steps.tarball import extract_tarball, write_tarball
+
+TARBALL = "model.tar.gz"
+
+
+def run(settings: Settings, clients: Clients) -> Outcome:
+    """Make `model.tar.gz` and `manifest.json`, or find that they are already made.
+
+    Raises:
+        PackagingError: the candidate is not the evaluated one, the disk is full, or the unpacked
+            tarball gives other answers than those that were evaluated.
+    """
+    exported = ExportReport.load(settings.work_dir)
+    evaluation = Evaluation.load(settings.work_dir)
+    if evaluation.candidate_hash != exported.candidate_hash:
+        raise PackagingError(
+            "The candidate is not the one that was evaluated. "
+            "Run `python -m pipeline_steps.evaluate` with the same flags first."
+        )
+    tarball = settings.work_dir / TARBALL
+    made = Manifest.find(settings.work_dir)
+    if made and tarball.is_file() and made == _manifest(settings, exported, evaluation, tarball):
+        return Outcome("reused", _detail(made))
+    try:
+        write_atomically(tarball, lambda path: _write_proven(settings, exported, evaluation, path))
+        manifest = _manifest(settings, exported, evaluation, tarball)
+        manifest.save(settings.work_dir)
+    except OSError as error:
+        raise PackagingError(
+            f"{tarball}: cannot be written ({error.strerror}). Free some space or pass another "
+            "--build-dir, then run this again. The tarball of before, if any, is untouched."
+        ) from error
+    return Outcome("done", _detail(manifest))
+
+
+def _write_proven(
+    settings: Settings, exported: ExportReport, evaluation: Evaluation, path: Path
+) -> None:
+    write_tarball(settings.work_dir / "candidate", path)
+    with tempfile.TemporaryDirectory(prefix="model-") as name:
+        folder = Path(name)
+        extract_tarball(path, folder)
+        if file_hashes(folder) != exported.files:
+            raise PackagingError(
+                "candidate/ is not what export wrote. "
+                "Run `python -m pipeline_steps.export` and evaluate again."
+            )
+        try:
+            with ServingProcess(folder) as server:
+                texts = [answer.text for answer in evaluation.golden]
+                answers = list(golden.predict(server, texts))
+        except ServingError as error:
+            raise PackagingError(f"The unpacked tarball does not serve. {error}") from error
+    difference = golden.disagreement(evaluation.golden, answers)
+    if difference:
+        raise PackagingError(f"The unpacked tarball answers otherwise: {difference}.")
+
+
+def _manifest(
+    settings: Settings, exported: ExportReport, evaluation: Evaluation, tarball: Path
+) -> Manifest:
+    trained = TrainingReport.load(settings.work_dir / "checkpoint")
+    return Manifest(
+        model_version=exported.model_version,
+        fingerprint=trained.fingerprint,
+        git=trained.git,
+        data_hash=evaluation.data_hash,
+        data_source=DataReport.load(settings.work_dir).source,
+        settings={
+            "model": dataclasses.asdict(settings.model),
+            "training": dataclasses.asdict(settings.training),
+            "gate": dataclasses.asdict(settings.gate),
+        },
+        metrics=evaluation.metrics,
+        package_versions=trained.package_versions,
+        files=exported.files,
+        tarball_sha256=file_hash(tarball),
+        tarball_bytes=tarball.stat().st_size,
+    )
+
+
+def _detail(manifest: Manifest) -> str:
+    size = manifest.tarball_bytes / 1e6
+    return f"{TARBALL} {size:.1f} MB, sha256 {manifest.tarball_sha256[:12]}…, golden answers equal"
+
+
+if __name__ == "__main__":
+    sys.exit(step.main(run, __doc__))

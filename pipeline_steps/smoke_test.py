@@ -1,0 +1,150 @@
+"""Ask the live API what a client would, and hold it to the evaluated answers.
+
+    python -m pipeline_steps.smoke_test --profile sst2
+
+Reads `api.json`, `release.json` and `evaluation.json`, writes `smoke.json`. Every golden answer
+must come back through the public URL, from the version just deployed; bad requests must get their
+4xx.
+"""
+
+import statistics
+import sys
+import time
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from pipeline_steps import golden, step
+from pipeline_steps.artefacts import Api, Evaluation, GoldenAnswer, Release, SmokeReport
+from pipeline_steps.aws import Clients
+from pipeline_steps.errors import SmokeTestError
+from pipeline_steps.settings import Settings
+from pipeline_steps.step import Outcome
+
+EXAMPLE = "I absolutely loved this movie!"
+ANSWER_SECONDS = 35  # API Gateway gives up after 30
+RETRY_SECONDS = 1
+STARTING = (429, 500, 502, 503, 504)  # what a cold or updating endpoint may answer at first
+# A prediction changes nothing, so a POST may be sent again.
+RETRIES = Retry(
+    3, backoff_factor=0.5, status_forcelist=STARTING, allowed_methods=None, raise_on_status=False
+)
+BAD_REQUESTS = {  # name: (body, content type, expected status)
+    "not JSON": ("{", "application/json", 400),
+    "no inputs": ("{}", "application/json", 422),
+    "empty text": ('{"inputs": " "}', "application/json", 422),
+    "not declared as JSON": ('{"inputs": "fine"}', "text/plain", 415),
+}
+
+
+def run(settings: Settings, clients: Clients) -> Outcome:
+    """Test the live API and write `smoke.json`.
+
+    Raises:
+        SmokeTestError: it does not answer in time, or not what was evaluated.
+    """
+    api = Api.load(settings.work_dir)
+    release = Release.load(settings.work_dir)
+    expected = Evaluation.load(settings.work_dir).golden
+    url = f"{api.api_url}/predict"
+    with requests.Session() as session:
+        first_seconds = _wait_until_answering(session, url, settings.deploy.smoke_timeout)
+        session.mount(api.api_url, HTTPAdapter(max_retries=RETRIES))
+        example, took = _ask(session, url, EXAMPLE, release.model_version)
+        answers, seconds = [], [took]
+        for want in expected:
+            answer, took = _ask(session, url, want.text, release.model_version)
+            answers.append(answer)
+            seconds.append(took)
+        difference = golden.disagreement(expected, answers)
+        if difference:
+            raise SmokeTestError(f"{url}: {difference}. {_what_serves(release)}")
+        refused = {name: _refused(session, url, name) for name in BAD_REQUESTS}
+    report = SmokeReport(
+        api_url=api.api_url,
+        model_version=release.model_version,
+        golden_answers=len(answers),
+        largest_score_difference=max(
+            abs(want.score - got.score) for want, got in zip(expected, answers, strict=True)
+        ),
+        first_answer_seconds=round(first_seconds, 4),
+        median_answer_seconds=round(statistics.median(seconds), 4),
+        refused_requests=refused,
+        example=example,
+    )
+    report.save(settings.work_dir)
+    return Outcome(
+        "done",
+        f"{len(answers)} golden answers equal, {report.median_answer_seconds * 1e3:.0f} ms; "
+        f"{EXAMPLE!r} is {example.label} {example.score:.2f}",
+    )
+
+
+def _wait_until_answering(session: requests.Session, url: str, timeout: float) -> float:
+    """Wait out a cold start; gives the seconds until the first answer."""
+    started = time.monotonic()
+    while True:
+        try:
+            answer = session.post(url, json={"inputs": EXAMPLE}, timeout=ANSWER_SECONDS)
+            if answer.status_code not in STARTING:
+                return time.monotonic() - started
+            last = f"status {answer.status_code}: {answer.text[:300]}"
+        except requests.RequestException as error:
+            last = str(error)
+        if time.monotonic() - started > timeout:
+            raise SmokeTestError(
+                f"{url} did not answer within {timeout} s (--smoke-timeout); the last try gave "
+                f"{last}. See the logs of the function and of the endpoint."
+            )
+        time.sleep(RETRY_SECONDS)
+
+
+def _ask(
+    session: requests.Session, url: str, text: str, version: str
+) -> tuple[GoldenAnswer, float]:
+    started = time.monotonic()
+    answer = _post(session, url, requests.Request("POST", url, json={"inputs": text}))
+    seconds = time.monotonic() - started
+    if answer.status_code != 200:
+        raise SmokeTestError(f"{url} answered {answer.status_code} to {text!r}: {answer.text}")
+    served = answer.headers.get("X-Model-Version")
+    if served != version:
+        raise SmokeTestError(f"{url} serves model version {served!r}, expected {version!r}.")
+    try:
+        body = answer.json()
+        return GoldenAnswer(text, body["label"], body["score"]), seconds
+    except (ValueError, KeyError, TypeError):
+        raise SmokeTestError(
+            f"{url} answered {answer.text!r}, expected a label and a score."
+        ) from None
+
+
+def _refused(session: requests.Session, url: str, name: str) -> int:
+    body, content_type, expected = BAD_REQUESTS[name]
+    request = requests.Request("POST", url, data=body, headers={"Content-Type": content_type})
+    status = _post(session, url, request).status_code
+    if status != expected:
+        raise SmokeTestError(f"{url} answered {status} to a bad request ({name}), not {expected}.")
+    return status
+
+
+def _post(session: requests.Session, url: str, request: requests.Request) -> requests.Response:
+    try:
+        return session.send(session.prepare_request(request), timeout=ANSWER_SECONDS)
+    except requests.RequestException as error:
+        raise SmokeTestError(f"{url} does not answer: {error}") from error
+
+
+def _what_serves(release: Release) -> str:
+    before = release.previous_endpoint_config_name
+    if before is None:
+        return f"{release.endpoint_config_name!r} is the endpoint's first release."
+    return (
+        f"{release.endpoint_config_name!r} serves now. To go back: aws sagemaker update-endpoint "
+        f"--endpoint-name {release.endpoint_name} --endpoint-config-name {before}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(step.main(run, __doc__))
