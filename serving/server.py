@@ -111,7 +111,7 @@ def main(arguments: list[str]) -> int:
     server = InferenceServer((host, port), importlib.import_module("inference"), model_dir)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     log.info("listening on port %d", server.server_port)
-    server.serve_forever()
+    server.serve_forever(poll_interval=0.1)
     server.server_close()
     return 0
 

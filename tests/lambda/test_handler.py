@@ -42,7 +42,7 @@ class Runtime(BaseHTTPRequestHandler):
 @pytest.fixture(autouse=True)
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Runtime]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Runtime)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     Runtime.status, Runtime.answer, Runtime.error_code, Runtime.asked = 200, ANSWER, "", []
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
