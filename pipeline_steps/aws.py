@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
@@ -85,7 +86,7 @@ def aws_errors(kind: type[PipelineError], doing: str) -> Iterator[None]:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         advice = ADVICE.get(code, "Nothing else was changed; mend the cause and run it again.")
         raise kind(f"{doing}: {error.operation_name} failed: {code}: {message} {advice}") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, Boto3Error) as error:
         raise kind(f"{doing}: {error} Run the same command again.") from error
 
 

@@ -1,10 +1,17 @@
 """What every test shares: the folder of real data, and an environment without a cloud."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from pipeline_steps import check_data, evaluate, export, package_model, train
+from pipeline_steps import settings as settings_module
+from pipeline_steps.aws import Clients
+from pipeline_steps.settings import Settings
 
 SHARED = Path(__file__).parents[2] / "shared"
 FOREIGN_PREFIXES = ("AWS_", "GITHUB_", "RUNNER_", "SMTP_", "SAGEMAKER_", "SM_", "T5_", "MAIL_")
@@ -41,3 +48,24 @@ def shared(request: pytest.FixtureRequest) -> Path:
         reason = "needs ../shared (the real SST-2 and the stand-in backbone), which is not here"
         (pytest.fail if request.config.getoption("--require-shared") else pytest.skip)(reason)
     return SHARED
+
+
+QUICK: dict[str, Any] = {
+    "vocab_size": 600, "epochs": 1, "max_steps": 25, "evaluations_per_epoch": 1, "min_accuracy": 0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def packaged_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build folder in which the demo profile went as far as `model.tar.gz`; read only."""
+    settings = settings_module.load("demo", tmp_path_factory.mktemp("build"), QUICK)
+    for step in (check_data, train, export, evaluate, package_model):
+        step.run(settings, Clients())
+    return settings.build_dir
+
+
+@pytest.fixture
+def packaged(packaged_once: Path, tmp_path: Path) -> Settings:
+    """Settings of a packaged demo model in a folder of this test's own."""
+    shutil.copytree(packaged_once, tmp_path / "build")
+    return settings_module.load("demo", tmp_path / "build", QUICK)

@@ -1,0 +1,80 @@
+"""A local AWS to deploy to, and models small enough to deploy in a moment."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws.server import LocalAws
+from pipeline_steps import settings as settings_module
+from pipeline_steps.artefacts import Evaluation, GoldenAnswer, Manifest, file_hash, file_hashes
+from pipeline_steps.settings import Settings
+from pipeline_steps.tarball import write_tarball
+
+# Says POSITIVE to what holds "good"; the version "broken" does not load.
+INFERENCE = '''
+import json
+from pathlib import Path
+
+class BadRequestError(ValueError):
+    """Unused: the function refuses bad requests before."""
+
+class Model:
+    def __init__(self, version):
+        self.version = version
+
+def model_fn(model_dir):
+    version = Path(model_dir, "version").read_text()
+    if version.startswith("broken"):
+        raise RuntimeError("these weights are broken")
+    return Model(version)
+
+def input_fn(body, content_type):
+    return [json.loads(body)["inputs"]]
+
+def predict_fn(texts, model):
+    label = "POSITIVE" if "good" in texts[0] else "NEGATIVE"
+    return {"predictions": [{"label": label, "score": 0.9}], "model_version": model.version}
+
+def output_fn(prediction, accept):
+    return json.dumps(prediction)
+'''
+GOLDEN = [GoldenAnswer("a good film", "POSITIVE", 0.9), GoldenAnswer("a film", "NEGATIVE", 0.9)]
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
+    """A local AWS; boto3 reaches it by the environment, as the steps do."""
+    with LocalAws(tmp_path / "aws", port=0, api_port=0) as local:
+        for name, value in local.environment().items():
+            monkeypatch.setenv(name, value)
+        yield local
+
+
+@pytest.fixture
+def release(tmp_path: Path, aws: LocalAws) -> Callable[..., Settings]:
+    """Make a packaged model of a version, as `package_model` would leave it."""
+
+    def make(version: str = "aaaaaaaaaaaa", **overrides: Any) -> Settings:
+        overrides = {"endpoint_timeout": 60, "smoke_timeout": 10, **overrides}
+        settings = settings_module.load("demo", tmp_path / "build", overrides)
+        candidate = tmp_path / f"candidate-{version}"
+        (candidate / "code").mkdir(parents=True, exist_ok=True)
+        (candidate / "code" / "inference.py").write_text(INFERENCE, encoding="utf-8")
+        (candidate / "version").write_text(version, encoding="utf-8")
+        settings.work_dir.mkdir(parents=True, exist_ok=True)
+        tarball = settings.work_dir / "model.tar.gz"
+        write_tarball(candidate, tarball)
+        Manifest(
+            model_version=version, fingerprint=version, git={}, data_hash="", data_source="",
+            settings={}, metrics={}, package_versions={}, files=file_hashes(candidate),
+            tarball_sha256=file_hash(tarball), tarball_bytes=tarball.stat().st_size,
+        ).save(settings.work_dir)  # fmt: skip
+        Evaluation(
+            model_version=version, candidate_hash="", data_hash="", rows=2, accuracy=1.0,
+            accuracy_interval=[0.5, 1.0], f1=1.0, per_class={}, confusion_matrix={}, golden=GOLDEN,
+        ).save(settings.work_dir)  # fmt: skip
+        return settings
+
+    return make

@@ -1,0 +1,107 @@
+"""The API: one function, one alias, one route; repeated runs change nothing."""
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from pipeline_steps import create_api, deploy_endpoint
+from pipeline_steps.artefacts import Api, Release
+from pipeline_steps.aws import Clients
+from pipeline_steps.create_api import zip_function
+from pipeline_steps.errors import ApiError, ConfigurationError
+from pipeline_steps.settings import Settings
+
+Make = Callable[..., Settings]
+
+
+@pytest.fixture
+def deployed(release: Make) -> Settings:
+    settings = release()
+    deploy_endpoint.run(settings, Clients())
+    return settings
+
+
+def predict(settings: Settings, text: str) -> requests.Response:
+    url = Api.load(settings.work_dir).api_url
+    return requests.post(f"{url}/predict", json={"inputs": text}, timeout=30)
+
+
+def test_api_answers_through_every_part(deployed: Settings) -> None:
+    assert create_api.run(deployed, Clients()).status == "done"
+    answer = predict(deployed, "a good film")
+    assert answer.status_code == 200
+    assert answer.json() == {"label": "POSITIVE", "score": 0.9}
+    assert answer.headers["X-Model-Version"] == "aaaaaaaaaaaa"
+
+
+def test_second_run_changes_nothing(deployed: Settings) -> None:
+    clients = Clients()
+    create_api.run(deployed, clients)
+    first = Api.load(deployed.work_dir)
+    assert create_api.run(deployed, clients).status == "reused"
+    assert Api.load(deployed.work_dir) == first
+    apis = clients.apigateway.get_apis()["Items"]
+    assert len(apis) == 1
+    assert len(clients.apigateway.get_routes(ApiId=first.api_id)["Items"]) == 1
+    assert len(clients.apigateway.get_integrations(ApiId=first.api_id)["Items"]) == 1
+
+
+def test_new_settings_are_a_new_version(deployed: Settings) -> None:
+    clients = Clients()
+    create_api.run(deployed, clients)
+    first = Api.load(deployed.work_dir)
+    name = first.function_name
+    # GIVEN somebody changed the function by hand
+    clients.lambda_.update_function_configuration(FunctionName=name, Timeout=3)
+    clients.lambda_.get_waiter("function_updated_v2").wait(FunctionName=name)
+    assert create_api.run(deployed, clients).status == "done"
+    again = Api.load(deployed.work_dir)
+    assert int(again.function_version) > int(first.function_version)
+    alias = clients.lambda_.get_alias(FunctionName=name, Name="live")
+    assert alias["FunctionVersion"] == again.function_version
+    assert predict(deployed, "a good film").status_code == 200
+
+
+def test_run_killed_before_publishing_goes_on(deployed: Settings) -> None:
+    clients = Clients()
+    create_api.run(deployed, clients)
+    name = Api.load(deployed.work_dir).function_name
+    updated = clients.lambda_.get_waiter("function_updated_v2")
+    # GIVEN an alias on another endpoint, and an update that was never published
+    clients.lambda_.update_function_configuration(
+        FunctionName=name, Environment={"Variables": {"ENDPOINT_NAME": "other"}}
+    )
+    updated.wait(FunctionName=name)
+    clients.lambda_.update_alias(
+        FunctionName=name, Name="live",
+        FunctionVersion=clients.lambda_.publish_version(FunctionName=name)["Version"],
+    )  # fmt: skip
+    release = Release.load(deployed.work_dir)
+    clients.lambda_.update_function_configuration(
+        FunctionName=name, Environment={"Variables": {"ENDPOINT_NAME": release.endpoint_name}}
+    )
+    updated.wait(FunctionName=name)
+    create_api.run(deployed, clients)
+    assert predict(deployed, "a good film").status_code == 200
+
+
+def test_zip_has_the_same_bytes_each_time() -> None:
+    assert zip_function() == zip_function()
+
+
+def with_role(settings: Settings, role: str) -> Settings:
+    deploy = dataclasses.replace(settings.deploy, lambda_role_arn=role)
+    return dataclasses.replace(settings, deploy=deploy)
+
+
+def test_missing_role_is_told(deployed: Settings) -> None:
+    with pytest.raises(ConfigurationError, match="LAMBDA_ROLE_ARN"):
+        create_api.run(with_role(deployed, ""), Clients())
+
+
+def test_refused_role_names_the_call(deployed: Settings) -> None:
+    nobody = with_role(deployed, "arn:aws:iam::123456789012:role/nobody")
+    with pytest.raises(ApiError, match=r"Creating the API .*CreateFunction failed"):
+        create_api.run(nobody, Clients())

@@ -1,0 +1,79 @@
+"""The gate: figures that a hand can check, and a bar that stops what is below it."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.data import LABELS, Example, read_splits
+from pipeline_steps import evaluate
+from pipeline_steps.artefacts import Evaluation, ExportReport, GoldenAnswer
+from pipeline_steps.aws import Clients
+from pipeline_steps.errors import GateNotMetError, TrainingFailedError
+from pipeline_steps.evaluate import measure
+from pipeline_steps.settings import GateSettings, Settings
+
+EXPORTED = ExportReport("0123456789ab", "pytorch", 1, {})
+
+
+def measured(pairs: list[tuple[int, int]]) -> Evaluation:
+    """Evaluate (label, predicted label) pairs."""
+    examples = [Example(str(number), want) for number, (want, _) in enumerate(pairs)]
+    answers = [GoldenAnswer(str(number), LABELS[got], 0.9) for number, (_, got) in enumerate(pairs)]
+    return measure(examples, answers, EXPORTED, "d" * 64)
+
+
+def test_figures_are_those_of_a_hand() -> None:
+    # GIVEN 6 true positives, 2 false positives, 1 false negative, 3 true negatives
+    evaluation = measured([(1, 1)] * 6 + [(0, 1)] * 2 + [(1, 0)] + [(0, 0)] * 3)
+    assert evaluation.accuracy == 9 / 12
+    assert evaluation.per_class["POSITIVE"]["precision"] == 6 / 8
+    assert evaluation.per_class["POSITIVE"]["recall"] == pytest.approx(6 / 7)
+    assert evaluation.per_class["NEGATIVE"]["precision"] == 3 / 4
+    assert evaluation.per_class["NEGATIVE"]["recall"] == 3 / 5
+    assert evaluation.f1 == pytest.approx(2 * 6 / (2 * 6 + 2 + 1))
+    assert evaluation.confusion_matrix == {
+        "NEGATIVE": {"NEGATIVE": 3, "POSITIVE": 2},
+        "POSITIVE": {"NEGATIVE": 1, "POSITIVE": 6},
+    }
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1))
+def test_interval_holds_the_accuracy(pairs: list[tuple[int, int]]) -> None:
+    evaluation = measured(pairs)
+    n, p, z = len(pairs), evaluation.accuracy, 1.959963984540054
+    # Wilson 1927, equation for the bounds
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    low, high = evaluation.accuracy_interval
+    assert low == pytest.approx(max(0, centre - half), abs=1e-9)
+    assert high == pytest.approx(min(1, centre + half), abs=1e-9)
+    assert sum(sum(row.values()) for row in evaluation.confusion_matrix.values()) == n
+
+
+def test_evaluation_is_of_the_whole_split(packaged: Settings) -> None:
+    evaluation = Evaluation.load(packaged.work_dir)
+    validation = read_splits("demo").validation
+    assert evaluation.rows == len(validation)
+    assert evaluation.candidate_hash == ExportReport.load(packaged.work_dir).candidate_hash
+    assert len(evaluation.golden) == evaluate.GOLDEN_ANSWERS
+    assert {answer.text for answer in evaluation.golden} <= {e.sentence for e in validation}
+
+
+def test_same_candidate_is_not_evaluated_twice(packaged: Settings) -> None:
+    assert evaluate.run(packaged, Clients()).status == "reused"
+
+
+def test_bar_stops_a_worse_model(packaged: Settings) -> None:
+    strict = dataclasses.replace(packaged, gate=GateSettings(min_accuracy=1.0))
+    message = r"Accuracy 0\.\d{3} is below the bar of 1\.000 \(min_accuracy in \[demo\.gate\]\)"
+    with pytest.raises(GateNotMetError, match=message):
+        evaluate.run(strict, Clients())
+
+
+def test_changed_candidate_is_refused(packaged: Settings) -> None:
+    (packaged.work_dir / "evaluation.json").unlink()
+    (packaged.work_dir / "candidate" / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(TrainingFailedError, match="not what export wrote"):
+        evaluate.run(packaged, Clients())

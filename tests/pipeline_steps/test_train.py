@@ -1,0 +1,136 @@
+"""Train or reuse: the same inputs give the same model and are trained once."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline_steps import check_data, train
+from pipeline_steps import settings as settings_module
+from pipeline_steps.artefacts import TrainingReport, file_hash
+from pipeline_steps.aws import Clients
+from pipeline_steps.errors import ConfigurationError, DataCheckError, TrainingFailedError
+from pipeline_steps.settings import Settings
+
+WEIGHTS = "model.safetensors"
+
+
+def changed(settings: Settings, **training: object) -> Settings:
+    return dataclasses.replace(
+        settings, training=dataclasses.replace(settings.training, **training)
+    )
+
+
+def flags_of(settings: Settings) -> list[str]:
+    training = settings.training
+    return [
+        "--profile", "demo", "--build-dir", str(settings.build_dir), "--vocab-size", "600",
+        "--epochs", str(training.epochs), "--max-steps", str(training.max_steps),
+        "--evaluations-per-epoch", str(training.evaluations_per_epoch), "--min-accuracy", "0",
+    ]  # fmt: skip
+
+
+def test_report_tells_what_made_the_model(packaged: Settings) -> None:
+    report = TrainingReport.load(packaged.work_dir / "checkpoint")
+    assert report.model_version == report.fingerprint[:12]
+    assert report.inputs["backbone"].startswith("random:tiny")
+    assert report.inputs["training"]["max_steps"] == 25
+    assert "modeling.py" in report.inputs["model_sources"]
+    assert report.result["steps"] == 25
+    assert report.result["history"][-1]["validation_accuracy"] == report.result["best_accuracy"]
+    assert report.package_versions["torch"].startswith("2.13.0")
+    config = json.loads((packaged.work_dir / "checkpoint" / "config.json").read_bytes())
+    assert config["model_version"] == report.model_version
+
+
+def test_same_inputs_are_reused(packaged: Settings) -> None:
+    before = file_hash(packaged.work_dir / "checkpoint" / WEIGHTS)
+    assert train.run(packaged, Clients()).status == "reused"
+    assert file_hash(packaged.work_dir / "checkpoint" / WEIGHTS) == before
+
+
+def test_other_settings_train_another_model(packaged: Settings) -> None:
+    before = TrainingReport.load(packaged.work_dir / "checkpoint")
+    assert train.run(changed(packaged, max_steps=2), Clients()).status == "done"
+    after = TrainingReport.load(packaged.work_dir / "checkpoint")
+    assert after.model_version != before.model_version
+    assert after.files[WEIGHTS] != before.files[WEIGHTS]
+
+
+def test_how_often_it_saves_is_no_other_model(packaged: Settings) -> None:
+    assert train.run(changed(packaged, checkpoint_seconds=1.0), Clients()).status == "reused"
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_damaged_checkpoint_is_made_again(packaged: Settings, damage: str) -> None:
+    quick = changed(packaged, max_steps=2)
+    train.run(quick, Clients())
+    path = quick.work_dir / "checkpoint" / WEIGHTS
+    whole = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    else:
+        path.unlink()
+    assert train.run(quick, Clients()).status == "done"
+    assert path.read_bytes() == whole
+
+
+def test_killed_run_goes_on_to_the_same_model(packaged: Settings) -> None:
+    # GIVEN the weights of a run that nobody disturbed
+    settings = changed(packaged, max_steps=60, evaluations_per_epoch=10, checkpoint_seconds=0.0)
+    train.run(settings, Clients())
+    checkpoint = settings.work_dir / "checkpoint"
+    undisturbed = file_hash(checkpoint / WEIGHTS)
+    (checkpoint / "training.json").unlink()
+    # WHEN the same run is killed after its first saved state, and started again
+    command = [sys.executable, "-m", "pipeline_steps.train", *flags_of(settings)]
+    process = subprocess.Popen([*command, "--checkpoint-seconds", "0"], stdout=subprocess.DEVNULL)
+    unfinished = settings.work_dir / "training"
+    deadline = time.monotonic() + 60
+    while not any(unfinished.glob("[!.]*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert any(unfinished.glob("[!.]*"))
+    train.run(settings, Clients())
+    # THEN it ends with those weights, and nothing half-written is left
+    assert file_hash(checkpoint / WEIGHTS) == undisturbed
+    assert not unfinished.exists()
+
+
+def test_changed_data_is_refused(packaged: Settings) -> None:
+    other_seed = changed(packaged, seed=1)
+    with pytest.raises(DataCheckError, match="not what check_data passed"):
+        train.run(other_seed, Clients())
+
+
+def test_unchecked_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"data\.json is missing"):
+        train.run(settings_module.load("demo", tmp_path), Clients())
+
+
+def test_backbone_without_weights_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "backbone"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "t5"}', encoding="utf-8")
+    settings = settings_module.load("demo", tmp_path, {"backbone": str(folder)})
+    check_data.run(settings, Clients())
+    with pytest.raises(ConfigurationError, match="backbone"):
+        train.run(settings, Clients())
+
+
+def test_diverging_training_is_exit_code_4(packaged: Settings) -> None:
+    wild = changed(packaged, learning_rate=0.99, max_grad_norm=1e30, warmup_share=0.0, max_steps=75)
+    wild = dataclasses.replace(wild, training=dataclasses.replace(wild.training, precision="fp32"))
+    try:
+        train.run(wild, Clients())
+    except TrainingFailedError as error:
+        assert "Step" in str(error)
+    else:
+        report = TrainingReport.load(wild.work_dir / "checkpoint")
+        assert report.result["best_accuracy"] < 0.9

@@ -1,0 +1,88 @@
+"""The container's server as a process: health, answers, refusals, and a clean end."""
+
+import concurrent.futures
+import http.client
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from pipeline_steps.serving_process import ServingError, ServingProcess
+
+
+@pytest.fixture(scope="module")
+def server(packaged_once: Path) -> Iterator[ServingProcess]:
+    with ServingProcess(packaged_once / "demo" / "candidate") as process:
+        yield process
+
+
+def ask(server: ServingProcess, text: str) -> requests.Response:
+    return server.invoke(json.dumps({"inputs": text}).encode())
+
+
+def test_ping_is_well(server: ServingProcess) -> None:
+    assert requests.get(f"{server.url}/ping", timeout=10).status_code == 200
+
+
+def test_prediction_names_its_version(server: ServingProcess) -> None:
+    answer = ask(server, "fine")
+    assert answer.status_code == 200
+    assert answer.headers["X-Model-Version"] == answer.json()["model_version"]
+
+
+def test_client_fault_is_400_without_traceback(server: ServingProcess) -> None:
+    answer = server.invoke(b"{")
+    assert answer.status_code == 400
+    assert "not JSON" in answer.json()["error"]
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/other")])
+def test_unknown_path_is_404(server: ServingProcess, method: str, path: str) -> None:
+    answer = requests.request(method, server.url + path, data=b"x", timeout=10)
+    assert answer.status_code == 404
+
+
+def test_body_over_the_limit_is_413(server: ServingProcess) -> None:
+    address = urlsplit(server.url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+    connection.putrequest("POST", "/invocations")
+    connection.putheader("Content-Length", str(5 * 1024 * 1024))
+    connection.endheaders()
+    # Refused by its length alone: nothing of the body was sent
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_body_without_length_is_411(server: ServingProcess) -> None:
+    answer = requests.post(f"{server.url}/invocations", data=iter([b"{}"]), timeout=10)
+    assert answer.status_code == 411
+
+
+def test_parallel_requests_keep_their_answers(server: ServingProcess) -> None:
+    texts = [f"a {word} film" for word in ("fine", "dull", "bright", "sad")] * 8
+    alone = {text: ask(server, text).json()["predictions"] for text in set(texts)}
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for text, answer in zip(texts, pool.map(lambda t: ask(server, t), texts), strict=True):
+            assert answer.json()["predictions"] == alone[text]
+
+
+def test_model_that_cannot_load_ends_with_its_reason(packaged_once: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(packaged_once / "demo" / "candidate", broken)
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ServingError, match=r"ended with 1:(.|\n)*[Ss]afetensor"):
+        ServingProcess(broken).start()
+
+
+def test_sigterm_ends_it_cleanly(packaged_once: Path) -> None:
+    process = ServingProcess(packaged_once / "demo" / "candidate")
+    process.start()
+    assert process.is_alive
+    process.stop()
+    assert process._process.returncode == 0
