@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from model import demo_corpus
 
@@ -70,8 +70,8 @@ def read_splits(source: str, seed: int = 0) -> Splits:
         DataError: the source does not exist, a split is missing, or a file cannot be read.
     """
     if source == DEMO:
-        rows = dict(zip(SPLITS, demo_corpus.generate(seed), strict=True))
-        return Splits(**{split: [Example(*row) for row in rows[split]] for split in SPLITS})
+        train, validation = demo_corpus.generate(seed)
+        return Splits([Example(*row) for row in train], [Example(*row) for row in validation])
     readers = _folder_readers(Path(source)) if _is_path(source) else _hub_readers(source)
     examples: dict[str, list[Example]] = {}
     bad_rows: list[BadRow] = []
@@ -83,7 +83,7 @@ def read_splits(source: str, seed: int = 0) -> Splits:
                 bad_rows.append(BadRow(split, where, problem))
             else:
                 examples[split].append(Example(row["sentence"], int(row["label"])))
-    return Splits(**examples, bad_rows=bad_rows)
+    return Splits(examples["train"], examples["validation"], bad_rows)
 
 
 def _is_path(source: str) -> bool:
@@ -153,9 +153,10 @@ def _read_text(path: Path) -> str:
 
 def _read_table(path: Path, text: str, delimiter: str) -> Rows:
     # SST-2's TSV quotes nothing and holds bare quotation marks; CSV quotes as usual.
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     # newline="": only csv may decide what ends a row; str.splitlines also splits at U+2028.
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
+    lines = io.StringIO(text, newline="")
+    reader: csv.DictReader[str] = csv.DictReader(lines, delimiter=delimiter, quoting=quoting)
     try:
         _require_columns(path, reader.fieldnames or ())
         for row in reader:

@@ -94,8 +94,8 @@ def _tokenizer_id(settings: Settings) -> str:
 
 def _train(settings: Settings, splits: Splits, inputs: dict[str, Any]) -> Outcome:
     from model.backbone import load_model  # noqa: PLC0415 - imports torch
-    from model.tokenizer import load_tokenizer, train_tokenizer  # noqa: PLC0415
     from model.checkpoint import CheckpointError  # noqa: PLC0415
+    from model.tokenizer import load_tokenizer, train_tokenizer  # noqa: PLC0415
     from model.training import TrainingError, TrainingInterrupted, train  # noqa: PLC0415
 
     if settings.model.tokenizer == TRAIN_TOKENIZER:

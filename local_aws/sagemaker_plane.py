@@ -1,0 +1,266 @@
+"""SageMaker's data plane: one serving process an endpoint, run from the uploaded tarball.
+
+An update starts the new process beside the old one and switches when the new one answers its
+ping; the old one ends with its last request. An update that fails leaves the endpoint InService
+with its old configuration and a FailureReason, as a rolled-back blue/green deployment does:
+https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html
+"""
+
+import logging
+import shutil
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+from moto.core.utils import utcnow
+from moto.s3.exceptions import MissingBucket
+from moto.s3.models import FakeKey, s3_backends
+from moto.sagemaker.models import SageMakerModelBackend
+
+from local_aws.children import Children
+from pipeline_steps.errors import PackagingError
+from pipeline_steps.serving_process import ServingError, ServingProcess
+from pipeline_steps.tarball import extract_tarball
+
+PING_SECONDS = 5
+REASON_CHARACTERS = 1024  # AWS cuts a FailureReason there
+Endpoint = Any  # moto's FakeEndpoint; `pending_config_name` is ours, for a restart to go on
+log = logging.getLogger("local_aws")
+
+
+class EndpointNotFoundError(LookupError):
+    """There is no such endpoint, or none that is in service."""
+
+
+def find_object(account: str, bucket: str, key: str) -> FakeKey | None:
+    """The current version of an S3 object, if there is one."""
+    try:
+        return s3_backends[account]["aws"].get_object(bucket, key)
+    except MissingBucket:
+        return None
+
+
+def find_model_data(account: str, url: str) -> FakeKey | None:
+    """The object that an s3:// URL names, if there is one."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return find_object(account, bucket, key)
+
+
+class Container(ServingProcess):
+    """A serving process that knows who uses it and can be stopped at any moment."""
+
+    def __init__(self, folder: Path, variant_name: str, children: Children) -> None:
+        super().__init__(folder)
+        self.variant_name = variant_name
+        self._children = children
+        self._cancelled = False
+        self._users = 0
+        self._unused = threading.Condition()
+
+    def start(self) -> None:
+        """Start the process and wait until /ping says 200."""
+        super().start()
+        if not requests.get(f"{self.url}/ping", timeout=PING_SECONDS).ok:
+            raise ServingError(f"/ping did not answer 200:\n{self.log()}")
+
+    def _wait_for_port(self) -> int:
+        self._children.add(self._process.pid)
+        if self._cancelled:
+            raise ServingError("The server is stopping.")
+        return super()._wait_for_port()
+
+    @contextmanager
+    def in_use(self) -> Iterator["Container"]:
+        """Keep the process until the block ends, even if it is retired meanwhile."""
+        with self._unused:
+            self._users += 1
+        try:
+            yield self
+        finally:
+            with self._unused:
+                self._users -= 1
+                self._unused.notify_all()
+
+    def stop_when_unused(self) -> None:
+        """Wait for the requests in flight, then stop."""
+        with self._unused:
+            self._unused.wait_for(lambda: self._users == 0 or self._cancelled)
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process, if it was started, and remove its folder."""
+        with self._unused:
+            self._cancelled = True
+            self._unused.notify_all()
+        if hasattr(self, "_process"):
+            super().stop()
+            self._children.discard(self._process.pid)
+        shutil.rmtree(self.model_dir, ignore_errors=True)
+
+
+class SageMakerPlane:
+    """The containers of all endpoints, by the endpoint's ARN."""
+
+    def __init__(
+        self,
+        folder: Path,
+        gate: threading.RLock,
+        changed: Callable[[], None],
+        children: Children,
+    ) -> None:
+        self._folder, self._gate, self._changed, self._children = folder, gate, changed, children
+        self._serving: dict[str, Container] = {}
+        self._switches: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._all: set[Container] = set()
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+
+    def resume(self, backends: Iterable[SageMakerModelBackend]) -> None:
+        """Go on with the roll-outs that a stop of the server interrupted."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        for backend in backends:
+            for endpoint in backend.endpoints.values():
+                pending = getattr(endpoint, "pending_config_name", None)
+                if pending:
+                    self.roll_out(backend, endpoint, pending)
+
+    def roll_out(
+        self, backend: SageMakerModelBackend, endpoint: Endpoint, config_name: str
+    ) -> None:
+        """Bring `config_name` into service in the background; the endpoint's status tells."""
+        endpoint.pending_config_name = config_name
+        self._in_background(lambda: self._roll_out(backend, endpoint, config_name))
+
+    def _roll_out(
+        self, backend: SageMakerModelBackend, endpoint: Endpoint, config_name: str
+    ) -> None:
+        try:
+            fresh = self._start(backend, config_name)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the endpoint must say so
+            if not self._closing:
+                self._fail(endpoint, error)
+            return
+        with self._switches[endpoint.arn]:
+            retired = self._serving.get(endpoint.arn)
+            self._serving[endpoint.arn] = fresh
+            self._switch(backend, endpoint, config_name)
+        if retired:
+            self._stop(retired)
+
+    def _fail(self, endpoint: Endpoint, error: Exception) -> None:
+        log.error("endpoint %s: %s", endpoint.endpoint_name, error)
+        with self._gate:
+            updating = endpoint.endpoint_status == "Updating"
+            endpoint.endpoint_status = "InService" if updating else "Failed"
+            endpoint.failure_reason = str(error)[:REASON_CHARACTERS]
+            endpoint.pending_config_name = None
+        self._changed()
+
+    def _switch(self, backend: SageMakerModelBackend, endpoint: Endpoint, config_name: str) -> None:
+        with self._gate:
+            variants = backend.endpoint_configs[config_name].production_variants
+            endpoint.production_variants = endpoint._process_production_variants(variants)
+            endpoint.endpoint_config_name = config_name
+            endpoint.endpoint_status = "InService"
+            endpoint.failure_reason = None
+            endpoint.pending_config_name = None
+            endpoint.last_modified_time = utcnow()
+        self._changed()
+
+    def _start(self, backend: SageMakerModelBackend, config_name: str) -> Container:
+        folder = self._folder / uuid.uuid4().hex[:12]
+        folder.mkdir(parents=True)
+        variant_name = self._unpack(backend, config_name, folder)
+        container = Container(folder, variant_name, self._children)
+        self._all.add(container)
+        try:
+            if self._closing:
+                raise ServingError("The server is stopping.")
+            container.start()
+        except (ServingError, requests.RequestException) as error:
+            container.stop()
+            self._all.discard(container)
+            raise ServingError(
+                f"The primary container for production variant {variant_name} did not pass the "
+                f"ping health check. {error}"
+            ) from error
+        return container
+
+    def _unpack(self, backend: SageMakerModelBackend, config_name: str, folder: Path) -> str:
+        with self._gate:
+            config = backend.endpoint_configs[config_name]
+            variant = config.production_variants[0]
+            model = backend.describe_model(variant["ModelName"])
+            url = model.primary_container["ModelDataUrl"]
+            key = find_model_data(backend.account_id, url)
+            if key is None:
+                raise ServingError(f"Failed to download model data: nothing is at {url}.")
+            tarball = folder.with_suffix(".tar.gz")
+            tarball.write_bytes(key.value)
+        try:
+            extract_tarball(tarball, folder)
+        except PackagingError as error:
+            raise ServingError(f"Failed to extract model data from {url}. {error}") from error
+        finally:
+            tarball.unlink()
+        return str(variant["VariantName"])
+
+    def invoke(
+        self,
+        backend: SageMakerModelBackend,
+        endpoint_name: str,
+        body: bytes,
+        content_type: str,
+        accept: str,
+    ) -> tuple[requests.Response, str]:
+        """Forward a request; returns the container's answer and the variant's name.
+
+        Raises:
+            EndpointNotFoundError: no such endpoint, or it was never in service.
+            ServingError: the container cannot be started, or does not answer.
+        """
+        endpoint = backend.endpoints.get(endpoint_name)
+        if endpoint is None or endpoint.endpoint_status in ("Creating", "Failed"):
+            raise EndpointNotFoundError(endpoint_name)
+        with self._borrow(backend, endpoint) as container:
+            return container.invoke(body, content_type, accept), container.variant_name
+
+    @contextmanager
+    def _borrow(self, backend: SageMakerModelBackend, endpoint: Endpoint) -> Iterator[Container]:
+        with ExitStack() as stack:
+            with self._switches[endpoint.arn]:
+                container = self._serving.get(endpoint.arn)
+                if container is None or not container.is_alive:
+                    # Scaled to zero, or crashed: a cold start, for which the others wait.
+                    container = self._start(backend, endpoint.endpoint_config_name)
+                    self._serving[endpoint.arn] = container
+                stack.enter_context(container.in_use())
+            yield container
+
+    def retire(self, arn: str) -> None:
+        """Stop the container of a deleted endpoint, if it runs."""
+        container = self._serving.pop(arn, None)
+        if container:
+            self._in_background(lambda: self._stop(container))
+
+    def _stop(self, container: Container) -> None:
+        container.stop_when_unused()
+        self._all.discard(container)
+
+    def _in_background(self, act: Callable[[], None]) -> None:
+        thread = threading.Thread(target=act, name="sagemaker")
+        self._threads = [old for old in self._threads if old.is_alive()] + [thread]
+        thread.start()
+
+    def close(self) -> None:
+        """Stop all containers, those that are still starting too."""
+        self._closing = True
+        for container in list(self._all):
+            container.stop()
+        for thread in self._threads:
+            thread.join()

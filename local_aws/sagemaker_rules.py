@@ -1,0 +1,134 @@
+"""SageMaker as strict as AWS where moto is not, and `UpdateEndpoint`, which moto lacks.
+
+Wordings are those that AWS answers with. One rule is stricter than AWS: an EndpointConfig in use
+cannot be deleted (AWS lets it go, and the endpoint's next update fails for the want of it:
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateEndpoint.html).
+"""
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.sagemaker.exceptions import ValidationError
+from moto.sagemaker.models import FakeEndpoint, SageMakerModelBackend
+from moto.sagemaker.responses import SageMakerResponse
+
+from local_aws.moto_patches import Patches, role_trusts
+from local_aws.sagemaker_plane import SageMakerPlane, find_model_data
+
+MAX_SERVERLESS_CONCURRENCY = 200  # requests at once, AWS's limit for one endpoint
+IN_PROGRESS = ("Creating", "Updating")
+
+
+def _arn(backend: SageMakerModelBackend, kind: str, name: str) -> str:
+    return f"arn:aws:sagemaker:{backend.region_name}:{backend.account_id}:{kind}/{name}"
+
+
+def _refuse_existing(kind: str, words: str, known: Any, backend: Any, name: str) -> None:
+    if name in known:
+        arn = _arn(backend, kind, name)
+        raise ValidationError(message=f'Cannot create already existing {words} "{arn}".')
+
+
+def _check_model(
+    self: SageMakerModelBackend,
+    model_name: str,
+    execution_role_arn: str,
+    primary_container: dict[str, Any] | None,
+    **_: Any,
+) -> None:
+    _refuse_existing("model", "model", self._models, self, model_name)
+    if not role_trusts(self.account_id, execution_role_arn, "sagemaker.amazonaws.com"):
+        raise ValidationError(
+            message=f"Could not assume role {execution_role_arn}. Please ensure that the role "
+            "exists and allows principal 'sagemaker.amazonaws.com' to assume the role."
+        )
+    url = (primary_container or {}).get("ModelDataUrl", "")
+    if find_model_data(self.account_id, url) is None:
+        raise ValidationError(message=f"Could not find model data at {url}.")
+
+
+def _check_config(
+    self: SageMakerModelBackend,
+    endpoint_config_name: str,
+    production_variants: list[dict[str, Any]],
+    **_: Any,
+) -> None:
+    words = "endpoint configuration"
+    _refuse_existing("endpoint-config", words, self.endpoint_configs, self, endpoint_config_name)
+    if len(production_variants) != 1:
+        raise ValidationError(
+            message=f"Got {len(production_variants)} production variants; the local AWS, like a "
+            "serverless endpoint, serves exactly one."
+        )
+    concurrency = production_variants[0].get("ServerlessConfig", {}).get("MaxConcurrency", 1)
+    if not 1 <= concurrency <= MAX_SERVERLESS_CONCURRENCY:
+        raise ValidationError(
+            message=f"1 validation error detected: Value '{concurrency}' at "
+            "'productionVariants.1.member.serverlessConfig.maxConcurrency' failed to satisfy "
+            "constraint: Member must have value less than or equal to "
+            f"{MAX_SERVERLESS_CONCURRENCY}"
+        )
+
+
+def _check_config_deletion(self: SageMakerModelBackend, endpoint_config_name: str) -> None:
+    for endpoint in self.endpoints.values():
+        pending = getattr(endpoint, "pending_config_name", None)
+        if endpoint_config_name in (endpoint.endpoint_config_name, pending):
+            arn = _arn(self, "endpoint-config", endpoint_config_name)
+            raise ValidationError(
+                message=f'Cannot delete endpoint configuration "{arn}": the endpoint '
+                f'"{endpoint.arn}" uses it.'
+            )
+
+
+def _check_endpoint(self: SageMakerModelBackend, endpoint_name: str, **_: Any) -> None:
+    _refuse_existing("endpoint", "endpoint", self.endpoints, self, endpoint_name)
+
+
+def _idle_endpoint(self: SageMakerModelBackend, endpoint_name: str) -> FakeEndpoint:
+    self.describe_endpoint(endpoint_name)  # raises if there is none
+    endpoint = self.endpoints[endpoint_name]
+    if endpoint.endpoint_status in IN_PROGRESS:
+        # AWS says "update" for a deletion too.
+        raise ValidationError(message=f'Cannot update in-progress endpoint "{endpoint.arn}".')
+    return endpoint
+
+
+def apply(patches: Patches, plane: SageMakerPlane) -> None:
+    """Install the rules; created, updated and deleted endpoints are handed to `plane`."""
+    backend = SageMakerModelBackend
+
+    def started(endpoint: FakeEndpoint, self: SageMakerModelBackend, **_: Any) -> None:
+        endpoint.endpoint_status = "Creating"
+        plane.roll_out(self, endpoint, endpoint.endpoint_config_name)
+
+    def deleted(_: None, self: SageMakerModelBackend, endpoint_name: str) -> None:
+        plane.retire(_arn(self, "endpoint", endpoint_name))
+
+    def update_endpoint(self: SageMakerResponse) -> ActionResult:
+        name, config_name = self._get_param("EndpointName"), self._get_param("EndpointConfigName")
+        endpoint = _idle_endpoint(self.sagemaker_backend, name)
+        self.sagemaker_backend.describe_endpoint_config(config_name)  # raises if there is none
+        if endpoint.endpoint_status == "Failed":
+            raise ValidationError(
+                message=f'Cannot update endpoint "{endpoint.arn}" in status Failed. '
+                "A failed endpoint can only be deleted."
+            )
+        endpoint.endpoint_status = "Updating"
+        plane.roll_out(self.sagemaker_backend, endpoint, config_name)
+        return ActionResult({"EndpointArn": endpoint.arn})
+
+    def list_models(self: SageMakerResponse) -> ActionResult:
+        part = self._get_param("NameContains") or ""
+        models = [m for m in self.sagemaker_backend.list_models() if part in m.model_name]
+        return ActionResult({"Models": [model.response_object for model in models]})
+
+    patches.before(backend, "create_model", _check_model)
+    patches.before(backend, "create_endpoint_config", _check_config)
+    patches.before(backend, "delete_endpoint_config", _check_config_deletion)
+    patches.before(backend, "create_endpoint", _check_endpoint)
+    patches.after(backend, "create_endpoint", started)
+    patches.before(backend, "delete_endpoint", _idle_endpoint)
+    patches.after(backend, "delete_endpoint", deleted)
+    patches.set(SageMakerResponse, "update_endpoint", update_endpoint)
+    patches.set(SageMakerResponse, "list_models", list_models)

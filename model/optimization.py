@@ -1,0 +1,65 @@
+"""What the training loop computes with: device, precision, AdamW's groups, the learning rate."""
+
+import math
+import resource
+import sys
+from typing import Any
+
+import torch
+from torch import nn
+
+from model.modeling import T5ForSentimentClassification
+from model.settings import TrainingSettings
+
+
+def pick_device() -> torch.device:
+    """Choose the GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pick_precision(precision: str, device: torch.device) -> str:
+    """Resolve "auto": bf16 where the hardware multiplies it, else fp32."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    capabilities = torch.cpu.get_capabilities()
+    has_bf16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return "bf16" if has_bf16 else "fp32"
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Most memory held so far: allocated on the GPU, or resident in this process on CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+def parameter_groups(
+    model: T5ForSentimentClassification, settings: TrainingSettings
+) -> list[dict[str, Any]]:
+    """Split the weights by part (backbone, gate, head) and by decay (matrices only).
+
+    Each group keeps its peak learning rate under "peak", for the schedule to scale.
+    """
+    rates = {"gate": settings.gate_learning_rate, "classifier": settings.head_learning_rate}
+    embeddings = {id(item.weight) for item in model.modules() if isinstance(item, nn.Embedding)}
+    groups: dict[tuple[str, bool], dict[str, Any]] = {}
+    for name, parameter in model.named_parameters():
+        part = name.split(".")[0]
+        rate = rates.get(part, settings.learning_rate)
+        decays = parameter.ndim > 1 and id(parameter) not in embeddings
+        group = {"params": [], "lr": rate, "peak": rate}
+        group["weight_decay"] = settings.weight_decay if decays else 0.0
+        key = (part if part in rates else "backbone", decays)
+        groups.setdefault(key, group)["params"].append(parameter)
+    return list(groups.values())
+
+
+def rate_share(step: int, total_steps: int, warmup_share: float) -> float:
+    """Share of the peak learning rate at `step` (from 0): up linearly, then down to 0."""
+    warmup_steps = math.ceil(warmup_share * total_steps)
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    return (total_steps - step) / (total_steps - warmup_steps)

@@ -1,0 +1,58 @@
+"""What a training run tells: its progress while it runs, its result when it ends."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One look at the validation set; losses in nats, `seconds` since training began."""
+
+    step: int
+    epoch: float
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """What a progress bar may show; `loss` is the mean since the last evaluation."""
+
+    step: int
+    total_steps: int
+    epoch: float
+    examples_per_second: float
+    loss: float
+    last_evaluation: Evaluation | None
+
+
+class Progress(Protocol):
+    """Told of progress about twice a second, and after each evaluation."""
+
+    def __call__(self, report: TrainingProgress) -> None:
+        """Show it."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How training went; the best model is in `work_dir/best`.
+
+    `seconds` and `examples_per_second` cover all runs from the first start and include the
+    evaluations; `peak_memory_bytes` is the GPU's, or the process's on CPU.
+    """
+
+    best_accuracy: float
+    best_loss: float
+    best_step: int
+    history: tuple[Evaluation, ...]
+    steps: int
+    seconds: float
+    examples_per_second: float
+    peak_memory_bytes: int
+    device: str
+    precision: str
+    early_stopped: bool
+    resumed_from_step: int

@@ -1,0 +1,72 @@
+"""The settings of a training run, each with its meaning and unit; needs no torch to import."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+POOLINGS = ("gate", "mean")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def _setting(default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"help": meaning})
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train; `field.metadata["help"]` says what each is.
+
+    Raises:
+        ValueError: a value is out of range; the message names the field and what is allowed.
+    """
+
+    epochs: int = _setting(3, "passes over the training set")
+    batch_size: int = _setting(64, "sentences a step")
+    learning_rate: float = _setting(3e-4, "peak learning rate of the backbone")
+    gate_learning_rate: float = _setting(1e-3, "peak learning rate of the gate")
+    head_learning_rate: float = _setting(1e-3, "peak learning rate of the head")
+    weight_decay: float = _setting(0.01, "AdamW's decay of matrices other than embeddings")
+    warmup_share: float = _setting(0.06, "share of all steps that warm up, from 0 up to below 1")
+    max_grad_norm: float = _setting(1.0, "gradients are clipped to this L2 norm")
+    dropout: float = _setting(0.1, "probability of dropping a unit, from 0 up to below 1")
+    pooling: str = _setting("gate", "weigh tokens by the 'gate', or alike ('mean')")
+    max_input_tokens: int = _setting(128, "longest sentence in tokens; longer ones are cut")
+    patience: int = _setting(6, "stop after this many evaluations without a new best; 0 = never")
+    evaluations_per_epoch: int = _setting(4, "evaluations on the validation set an epoch")
+    precision: str = _setting("auto", "'fp32', 'bf16' autocast, or 'auto' (bf16 where it is fast)")
+    max_steps: int = _setting(0, "stop after this many steps; 0 = no limit")
+    checkpoint_seconds: float = _setting(60.0, "seconds between two resume files")
+    seed: int = _setting(0, "of weights that start random, order of the data and dropout")
+
+    def __post_init__(self) -> None:
+        allowed: dict[str, tuple[Callable[[Any], bool], str]] = {
+            **dict.fromkeys(
+                ("epochs", "batch_size", "evaluations_per_epoch"),
+                (lambda value: value >= 1, "at least 1"),
+            ),
+            **dict.fromkeys(
+                ("weight_decay", "patience", "max_steps", "checkpoint_seconds", "seed"),
+                (lambda value: value >= 0, "at least 0"),
+            ),
+            **dict.fromkeys(
+                ("learning_rate", "gate_learning_rate", "head_learning_rate"),
+                (lambda value: 0 < value < 1, "above 0 and below 1"),
+            ),
+            **dict.fromkeys(
+                ("warmup_share", "dropout"), (lambda value: 0 <= value < 1, "0 or more, below 1")
+            ),
+            "max_grad_norm": (lambda value: value > 0, "above 0"),
+            # One token would be `</s>` alone.
+            "max_input_tokens": (lambda value: value >= 2, "at least 2"),
+            "pooling": (POOLINGS.__contains__, f"one of {', '.join(POOLINGS)}"),
+            "precision": (PRECISIONS.__contains__, f"one of {', '.join(PRECISIONS)}"),
+        }
+        for item in fields(self):
+            is_allowed, text = allowed[item.name]
+            value = getattr(self, item.name)
+            if not is_allowed(value):
+                raise ValueError(f"{item.name} is {value!r}, expected {text} ({_help(item)})")
+
+
+def _help(item: Any) -> str:
+    return str(item.metadata["help"])
