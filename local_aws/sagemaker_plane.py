@@ -54,8 +54,10 @@ def find_model_data(account: str, url: str) -> FakeKey | None:
 class Container(ServingProcess):
     """A serving process that knows who uses it and can be stopped at any moment."""
 
-    def __init__(self, folder: Path, variant_name: str, children: Children) -> None:
-        super().__init__(folder)
+    def __init__(
+        self, folder: Path, environment: dict[str, str], variant_name: str, children: Children
+    ) -> None:
+        super().__init__(folder, environment)
         self.variant_name = variant_name
         self._children = children
         self._cancelled = False
@@ -69,7 +71,8 @@ class Container(ServingProcess):
             raise ServingError(f"/ping did not answer 200:\n{self.log()}")
 
     def _wait_for_port(self) -> int:
-        self._children.add(self._process.pid)
+        assert self.pid is not None  # noqa: S101 - it was just started
+        self._children.add(self.pid)
         if self._cancelled:
             raise ServingError("The server is stopping.")
         return super()._wait_for_port()
@@ -97,9 +100,9 @@ class Container(ServingProcess):
         with self._unused:
             self._cancelled = True
             self._unused.notify_all()
-        if hasattr(self, "_process"):
-            super().stop()
-            self._children.discard(self._process.pid)
+        super().stop()
+        if self.pid is not None:
+            self._children.discard(self.pid)
         shutil.rmtree(self.model_dir, ignore_errors=True)
 
 
@@ -175,8 +178,8 @@ class SageMakerPlane:
     def _start(self, backend: SageMakerModelBackend, config_name: str) -> Container:
         folder = self._folder / uuid.uuid4().hex[:12]
         folder.mkdir(parents=True)
-        variant_name = self._unpack(backend, config_name, folder)
-        container = Container(folder, variant_name, self._children)
+        variant_name, environment = self._unpack(backend, config_name, folder)
+        container = Container(folder, environment, variant_name, self._children)
         self._all.add(container)
         try:
             if self._closing:
@@ -191,12 +194,16 @@ class SageMakerPlane:
             ) from error
         return container
 
-    def _unpack(self, backend: SageMakerModelBackend, config_name: str, folder: Path) -> str:
+    def _unpack(
+        self, backend: SageMakerModelBackend, config_name: str, folder: Path
+    ) -> tuple[str, dict[str, str]]:
+        """Fill `folder` from the tarball; gives the variant's name and the model's variables."""
         with self._gate:
             config = backend.endpoint_configs[config_name]
             variant = config.production_variants[0]
             model = backend.describe_model(variant["ModelName"])
-            url = model.primary_container["ModelDataUrl"]
+            primary = model.primary_container
+            url = primary["ModelDataUrl"]
             key = find_model_data(backend.account_id, url)
             if key is None:
                 raise ServingError(f"Failed to download model data: nothing is at {url}.")
@@ -208,7 +215,7 @@ class SageMakerPlane:
             raise ServingError(f"Failed to extract model data from {url}. {error}") from error
         finally:
             tarball.unlink()
-        return str(variant["VariantName"])
+        return str(variant["VariantName"]), dict(primary.get("Environment") or {})
 
     def invoke(
         self,

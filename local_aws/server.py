@@ -194,6 +194,7 @@ class LocalAws:
             # Nothing of a real account may be found, not even by mistake.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": HOST,
         }
 
     def environment(self) -> dict[str, str]:

@@ -47,8 +47,8 @@ ATTEMPTS = 2000  # draws for one new sentence before the grammar counts as used 
 
 STANDALONE = ("concede", "neutral", "phrase", "question")  # topics that are not plain clauses
 AND = (" and ", ", and ", ". ")
-BUT = (", but ", ", but ", " but ", ", yet ")
-ALTHOUGH = ("although", "even though", "though")
+BUT = (", but ", ", but ", " but ")
+ALTHOUGH = ("although", "although", "even though")
 SLOT = re.compile(r"<([^<>]+)>")
 
 

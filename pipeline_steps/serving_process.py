@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -27,9 +28,11 @@ class ServingError(RuntimeError):
 class ServingProcess:
     """A running server for the model unpacked in `model_dir`; use it in a `with` statement."""
 
-    def __init__(self, model_dir: Path) -> None:
+    def __init__(self, model_dir: Path, environment: Mapping[str, str] | None = None) -> None:
         self.model_dir = model_dir.resolve()
         self.url = ""
+        self._environment = environment or {}
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "ServingProcess":
         self.start()
@@ -53,6 +56,7 @@ class ServingProcess:
             # -P: nothing is imported from the current folder, only what the tarball brings.
             [sys.executable, "-P", str(SERVER), "serve"],
             env=inherited
+            | dict(self._environment)
             | {
                 "SM_MODEL_DIR": str(self.model_dir),
                 "SERVING_HOST": "127.0.0.1",
@@ -77,9 +81,9 @@ class ServingProcess:
             listening = re.search(r"listening on port (\d+)", self.log())
             if listening:
                 return int(listening[1])
-            if self._process.poll() is not None:
+            if not self.is_alive:
                 raise ServingError(
-                    f"The serving process ended with {self._process.returncode}:\n{self.log()}"
+                    f"The serving process ended with {self.exit_code}:\n{self.log()}"
                 )
             time.sleep(0.05)
         raise ServingError(f"Not ready after {START_SECONDS} s:\n{self.log()}")
@@ -90,8 +94,18 @@ class ServingProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process still runs."""
-        return self._process.poll() is None
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the process ended with; None while it runs, or was never started."""
+        return self._process.poll() if self._process else None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number; None where it was never started."""
+        return self._process.pid if self._process else None
 
     def invoke(
         self, body: bytes, content_type: str = "application/json", accept: str = "application/json"
@@ -114,7 +128,9 @@ class ServingProcess:
             ) from error
 
     def stop(self) -> None:
-        """End the process: SIGTERM, and SIGKILL where that does not suffice."""
+        """End the process, if it was started: SIGTERM, and SIGKILL where that does not suffice."""
+        if self._process is None:
+            return
         self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS)

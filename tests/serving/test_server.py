@@ -85,4 +85,4 @@ def test_sigterm_ends_it_cleanly(packaged_once: Path) -> None:
     process.start()
     assert process.is_alive
     process.stop()
-    assert process._process.returncode == 0
+    assert process.exit_code == 0
