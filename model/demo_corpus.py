@@ -32,7 +32,7 @@ Example = tuple[str, int]
 MIX = {  # share of each kind of sentence
     "clause": 0.42,
     "but": 0.16,
-    "and": 0.12,
+    "and": 0.11,
     "although": 0.08,
     "question": 0.12,
     "phrase": 0.05,

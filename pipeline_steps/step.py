@@ -1,6 +1,7 @@
 """What every step shares: its outcome, its command line, and the lock on its work folder."""
 
 import argparse
+import errno
 import fcntl
 import os
 import signal
@@ -54,6 +55,15 @@ def exit_code_of(work: Callable[[], Any]) -> int:
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(
+            f"error: The disk is full ({error.filename or 'while writing'}). Nothing half-written "
+            "is left. Free some space and run the same command: it goes on where this one ended.",
+            file=sys.stderr,
+        )
+        return PipelineError.exit_code
     except KeyboardInterrupt:
         print("Stopped. The same command goes on where this one ended.", file=sys.stderr)
         return 130

@@ -1,5 +1,6 @@
 """A step's command line: exit codes, messages, and one run at a time in a folder."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -49,6 +50,16 @@ def test_error_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_unexpected_error_keeps_its_traceback(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         exit_code(ZeroDivisionError("a bug"), tmp_path)
+
+
+def test_full_disk_is_told_without_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "build/demo/data.json")
+    assert exit_code(full, tmp_path) == 1
+    assert "The disk is full (build/demo/data.json)" in capsys.readouterr().err
+    with pytest.raises(OSError, match="Input/output error"):
+        exit_code(OSError(errno.EIO, "Input/output error"), tmp_path)
 
 
 def test_interrupt_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
