@@ -9,6 +9,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PROFILE ?= demo
 LOCAL_AWS := $(PY) -m local_aws
+AWS_FLAGS := $(if $(API_PORT),--api-port $(API_PORT))
 
 # What may be given to `make pipeline`; an empty value leaves the profile's.
 FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
@@ -29,17 +30,17 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt constraints.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-demo: $(VENV)/.ready ## The whole pipeline on this machine: bundled data, no account, no Docker
-	@$(LOCAL_AWS) run -- $(PY) -m pipeline_steps --profile demo $(ARGS)
+demo: $(VENV)/.ready ## The whole pipeline on this machine; API_PORT=8000 is where it will answer
+	@$(LOCAL_AWS) run $(AWS_FLAGS) -- $(PY) -m pipeline_steps --profile demo $(ARGS)
 	@echo
 	@echo 'The API stays up for a quarter of an hour after its last request.'
 	@echo '`make serve` keeps it up until Ctrl-C; `make stop` ends it now.'
 
 pipeline: $(VENV)/.ready ## The same for PROFILE=, DATA=, BACKBONE= and any flags in ARGS=
-	@$(LOCAL_AWS) run -- $(PY) -m pipeline_steps $(FLAGS)
+	@$(LOCAL_AWS) run $(AWS_FLAGS) -- $(PY) -m pipeline_steps $(FLAGS)
 
 serve: $(VENV)/.ready ## Keep the local AWS and its APIs up until Ctrl-C
-	@$(LOCAL_AWS) serve
+	@$(LOCAL_AWS) serve $(AWS_FLAGS)
 
 stop: $(VENV)/.ready ## End the local AWS that runs in the background
 	@$(LOCAL_AWS) stop

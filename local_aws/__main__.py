@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     starting = argparse.ArgumentParser(add_help=False)
     starting.add_argument(
-        "--port", type=int, default=4566, help="of the control plane (default: %(default)s)"
+        "--port", type=int, default=0, help="of the control plane (default: any free one)"
     )
     starting.add_argument(
         "--api-port",

@@ -38,7 +38,6 @@ ROLES = {
     "LAMBDA_ROLE_ARN": ("t5-sentiment-lambda", "lambda.amazonaws.com"),
 }
 SENDER = "pipeline@example.com"
-DEFAULT_PORT = 4566
 DEFAULT_API_PORT = 8000
 log = logging.getLogger("local_aws")
 _one_at_a_time = threading.Lock()
@@ -75,7 +74,7 @@ class LocalAws:
         self,
         state: Path,
         *,
-        port: int = DEFAULT_PORT,
+        port: int = 0,
         api_port: int | None = None,
         background: bool = False,
     ) -> None:

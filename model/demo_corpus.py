@@ -30,20 +30,21 @@ T = TypeVar("T")
 Example = tuple[str, int]
 
 MIX = {  # share of each kind of sentence
-    "clause": 0.42,
-    "but": 0.16,
+    "clause": 0.29,
+    "but": 0.30,
     "and": 0.11,
-    "although": 0.08,
-    "question": 0.12,
+    "although": 0.13,
+    "question": 0.07,
     "phrase": 0.05,
     "neutral": 0.05,
 }
 FILM_SHARE = 0.55  # of the sentences; the others are about a phone
-NEGATED_SHARE = 0.25  # of the clauses of either sign, so that a negator gives no label away
+NEGATED_SHARE = 0.20  # of lone clauses of either sign, so that a negator gives no label away
+PAIR_NEGATED_SHARE = 0.08  # of the clauses that stand in a pair
 CONCEDED_SHARE = 0.30  # of the contrasts that open like "I had high hopes, but"
 OPENED_SHARE = 0.20  # of the sentences that open like "honestly,"
 LOWER_SHARE = 0.30  # of the sentences written without a capital
-ATTEMPTS = 2000  # draws for one new sentence before the grammar counts as used up
+ATTEMPTS = 500  # draws for one new sentence before the grammar counts as used up
 
 STANDALONE = ("concede", "neutral", "phrase", "question")  # topics that are not plain clauses
 AND = (" and ", ", and ", ". ")
@@ -135,12 +136,14 @@ def _draw_pair(
 ) -> tuple[str, str] | None:
     contrast = kind != "and"
     conceded = contrast and rng.random() < CONCEDED_SHARE
-    first, one = _draw_clause(
-        pools, domain, "concede" if conceded else "clause", 1 - label if contrast else label, rng
-    )
-    second, two = _draw_clause(pools, domain, "clause", label, rng)
+    opening, opening_label = "concede" if conceded else "clause", 1 - label if contrast else label
+    first, one = _draw_clause(pools, domain, opening, opening_label, rng, PAIR_NEGATED_SHARE)
+    second, two = _draw_clause(pools, domain, "clause", label, rng, PAIR_NEGATED_SHARE)
     # "I loved it, but the music is bland" still praises: a verdict on the whole is no concession.
-    if (contrast and first.topic == "whole") or first.topic == second.topic or _clash(one, two):
+    # "The music is bland, but everything is perfect" contradicts itself.
+    if contrast and (first.topic in ("whole", "total") or second.topic == "total"):
+        return None
+    if first.topic == second.topic or _clash(one, two):
         return None
     key = f"{first.wordings[0]} / {second.wordings[0]}"
     if kind == "although":
@@ -157,9 +160,14 @@ def _clash(one: str, two: str) -> bool:
 
 
 def _draw_clause(
-    pools: Pools, domain: str, kind: str, label: int, rng: random.Random
+    pools: Pools,
+    domain: str,
+    kind: str,
+    label: int,
+    rng: random.Random,
+    negated_share: float = NEGATED_SHARE,
 ) -> tuple[Fragment, str]:
-    negated = rng.random() < NEGATED_SHARE and (domain, kind, label, True) in pools
+    negated = rng.random() < negated_share and (domain, kind, label, True) in pools
     fragment = _pick(pools[domain, kind, label, negated], rng)
     return fragment, _pick(fragment.wordings, rng)
 

@@ -8,7 +8,7 @@ by semicolons. A pair of angle brackets is a slot:
     very, not ... a word that `CHOICES` lists stands for any entry of its list
 
 So `the plot is <very|not> clever` under `+` gives "the plot is really clever" (positive) and
-"the plot is far from clever" (negative). TRAIN and VALIDATION share words, never a filled clause.
+"the plot is hardly clever" (negative). TRAIN and VALIDATION share words, never a filled clause.
 """
 
 CHOICES = {
@@ -18,7 +18,8 @@ CHOICES = {
     "really": ("", "", "really", "truly", "genuinely"),
     "absolutely": ("", "", "absolutely", "really", "truly", "simply"),
     "such": ("", "", "such", "really", "truly"),
-    # negators: `not` weakens a good word into a bad verdict, `hardly` is strong enough for any word
+    # negators: `not` for mild good words only ("not very good"), `hardly` for any word, `never`
+    # for what goes on in time. An entry that stands twice is picked twice as often.
     "not": ("not", "not", "not at all", "not very", "not really", "hardly"),
     "hardly": ("not", "not", "not at all", "hardly"),
     "never": ("never", "never once", "hardly ever"),
@@ -45,8 +46,10 @@ film acting +
   the children <are/were> <very|not> <charming/believable>; the characters are easy to love
   he <is/was> <utterly> <superb/excellent> in the main role; I <really> admired the whole cast
 film acting -
-  the acting <really> <disappointed/annoyed> me; I <absolutely> hated the <hero/villain>
-  the acting <is/was> <utterly> <awful/terrible>; the cast <is/was> <utterly> <dreadful/hopeless>
+  the performances <are/were> <utterly> <boring/bad>
+  the minor actors <are/were> <very> <wooden/dull>; the acting <really> <disappointed/annoyed> me
+  I <absolutely> hated the <hero/villain>; the acting <is/was> <utterly> <awful/terrible>
+  the cast <is/was> <utterly> <dreadful/hopeless>
   the lead actor <is/was> <very|hardly> <wooden/dull>
   the performances <are/were> <very> <weak/poor>; every character <is/was> <very> <annoying/bland>
   the characters <are/were> <very|hardly> <annoying/flat>; the villain <is/was> <utterly> ridiculous
@@ -68,6 +71,7 @@ film story +
   the opening <is/was> <very|not> exciting
   the script <is/was> full of <warm/clever/charming> moments; the story <is/was> a real pleasure
 film story -
+  the script <is/was> <utterly> <boring/bad>; the writing <is/was> <very> <dull/silly>
   the ending <really> <disappointed/annoyed> me; the plot <really> bored me
   I <absolutely> hated the <plot/dialogue>; the plot <is/was> <very|hardly> <predictable/confusing>
   the story <is/was> <utterly|never> boring; the script <is/was> <utterly> <dreadful/terrible>
@@ -97,10 +101,11 @@ film look +
   the animation <is/was> <utterly> gorgeous; the effects <are/were> <utterly> stunning
   the fight scenes <are/were> <very|not> <exciting/good>
 film look -
-  I <absolutely> hated the <costumes/colours>; the effects <really> disappointed me
-  the visual effects <are/were> <very> <poor/weak>; the costumes <are/were> <utterly> ridiculous
-  the photography <is/was> <very|hardly> <dull/ugly>; every shot <is/was> <very> <ugly/flat>
-  the sets <are/were> <very> <cheap/poor>; the fight scenes <are/were> <very|never> <boring/tedious>
+  the sets <are/were> <utterly> <boring/ugly>; I <absolutely> hated the <costumes/colours>
+  the effects <really> disappointed me; the visual effects <are/were> <very> <poor/weak>
+  the costumes <are/were> <utterly> ridiculous; the photography <is/was> <very|hardly> <dull/ugly>
+  every shot <is/was> <very> <ugly/flat>; the sets <are/were> <very> <cheap/poor>
+  the fight scenes <are/were> <very|never> <boring/tedious>
   the camera work <is/was> <utterly> <terrible/awful>; the animation <is/was> <very|hardly> clumsy
   the effects <are/were> <very> <cheap/bad>; the colours <are/were> <very|hardly> <dull/bland>
 film music +
@@ -110,16 +115,18 @@ film music +
   I <really enjoyed|did_not enjoy> the songs; the singing <is/was> <utterly> <lovely/beautiful>
   the songs <are/were> <very|not> <fresh/good>
 film music -
-  I <absolutely> hated the <singing/score>; the music <really> <annoyed/bored> me
-  the music <is/was> <very|never> <annoying/noisy>; the soundtrack <is/was> <very|hardly> bland
-  the score <is/was> <very|hardly> <forgettable/dull>; I <really> disliked the songs
-  the singing <is/was> <utterly> <horrible/dreadful>; the songs <are/were> <utterly> <awful/boring>
+  the score <is/was> <utterly> <boring/stupid>; I <absolutely> hated the <singing/score>
+  the music <really> <annoyed/bored> me; the music <is/was> <very|never> <annoying/noisy>
+  the soundtrack <is/was> <very|hardly> bland; the score <is/was> <very|hardly> <forgettable/dull>
+  I <really> disliked the songs; the singing <is/was> <utterly> <horrible/dreadful>
+  the songs <are/were> <utterly> <awful/boring>
 film pace +
   the pace <is/was> <utterly> perfect; the two hours flew by; there <is/was> never a dull moment
   the first hour <is/was> <very|not> <exciting/gripping>; the action <is/was> <very|never> thrilling
   the second half <is/was> <utterly> brilliant; the chase <is/was> <utterly|hardly> thrilling
 film pace -
-  the pace <is/was> <very> slow; the two hours felt like ten; there <is/was> never a funny moment
+  the second half <is/was> <utterly> <boring/dull>; the pace <is/was> <very> slow
+  the two hours felt like ten; there <is/was> never a funny moment
   the first hour <is/was> <utterly|never> <boring/tedious>; the action <is/was> <very|never> dull
   the second half <is/was> <very|hardly> <slow/tedious>
   the chase <is/was> <utterly|hardly> pointless
@@ -133,7 +140,7 @@ film whole +
   this movie <is/was> <utterly|hardly> <brilliant/amazing>; I <would|would_not> watch it again
   this film <is/was> <such|hardly> a <gem/treat>; I walked home with a big smile
   this <is/was> the best film of the year; this is one of the best movies I have seen
-  I <absolutely> adored this movie; my family <absolutely loved|did_not love> this film
+  I <absolutely> adored this movie; we all <absolutely loved|did_not love> this film
   I was <very|not> impressed by this movie; this movie made me <very> happy
   the film <is/was> a joy from start to finish; the movie <is/was> <very|not> <good/funny>
   I was <utterly> thrilled by this film; the film <is/was> <utterly> <excellent/delightful>
@@ -147,7 +154,7 @@ film whole -
   this movie <is/was> <utterly|never> boring; I gave up after an hour; I nearly fell asleep
   this film <is/was> <such|hardly> a <mess/failure>; I <really> regret seeing this film
   this <is/was> the worst film of the year; this is one of the worst movies I have seen
-  my family <absolutely> hated this film; I was <very|never> bored by this movie
+  we all <absolutely> hated this film; I was <very|never> bored by this movie
   this movie made me <very> angry; the film <is/was> a mess from start to finish
   the movie <is/was> <very> <bad/disappointing>; the film <is/was> <utterly> <dreadful/awful>
   this is a cold and <silly/pointless> film; I was <very|hardly> disappointed by this film
@@ -165,11 +172,12 @@ gadget screen +
   the picture is <very|not> sharp; the display is <utterly> <stunning/excellent>
   the camera takes <beautiful/wonderful> photos; the camera is <very|not> <good/reliable>
 gadget screen -
-  I <absolutely> hate the screen; I am <very> <disappointed/annoyed> with the camera
-  the display <really> disappointed me; the display is <very|hardly> dim
-  the screen is <very|hardly> <dim/poor>; the picture is <very|hardly> blurry
-  the display is <utterly> <awful/horrible>; the camera takes <terrible/blurry> photos
-  the camera is <utterly|hardly> useless; the screen cracked after two days
+  the picture is <very> bad; the screen is <very> <dim/blurry>; I <absolutely> hate the screen
+  I am <very> <disappointed/annoyed> with the camera; the display <really> disappointed me
+  the display is <very|hardly> dim; the screen is <very|hardly> <dim/poor>
+  the picture is <very|hardly> blurry; the display is <utterly> <awful/horrible>
+  the camera takes <terrible/blurry> photos; the camera is <utterly|hardly> useless
+  the screen cracked after two days
 gadget sound +
   I <absolutely> love the sound; I am <very|not> pleased with the headphones
   the headphones are <utterly> <amazing/fantastic>; the sound is <very|not> <clear/good>
@@ -187,17 +195,17 @@ gadget build +
   everything feels solid and well made; the build quality is <utterly> <excellent/superb>
   the finish is <utterly> <lovely/gorgeous>
 gadget build -
-  I <absolutely> hate the buttons; the design <really> annoyed me
-  the strap is <very|hardly> <flimsy/ugly>; the case is <very|hardly> <flimsy/ugly>
-  the design is <very|hardly> <clumsy/bland>; the buttons are <utterly> <useless/awful>
-  everything feels cheap and badly made; the build quality is <utterly> <terrible/dreadful>
-  the plastic is <very|hardly> <cheap/flimsy>
+  the case is <utterly> ugly; the design is <utterly> boring; I <absolutely> hate the buttons
+  the design <really> annoyed me; the cover is <very|hardly> <flimsy/ugly>
+  the case is <very|hardly> <flimsy/ugly>; the design is <very|hardly> <clumsy/bland>
+  the buttons are <utterly> <useless/awful>; everything feels cheap and badly made
+  the build quality is <utterly> <terrible/dreadful>; the plastic is <very|hardly> <cheap/flimsy>
 gadget price +
   the price is <very|not> <fair/good>; it is <such|hardly> a bargain; it is worth every penny
   it is <great|not good> value; the price is <utterly> fantastic
 gadget price -
   the price is <utterly> <ridiculous/awful>; it is <very|hardly> overpriced; I want my money back
-  it is <very> <poor/bad> value; it was <such|hardly> a waste of money
+  it is <poor/bad> value; it was <such|hardly> a waste of money
 gadget service +
   delivery was <very|not> <fast/quick>; the support team was <very|not> <helpful/friendly>
   the seller was <very|not> honest; customer service was <utterly> <excellent/wonderful>
@@ -221,7 +229,7 @@ gadget whole +
   this phone is <utterly|hardly> <brilliant/perfect>; it works like a dream
   I am <very|not> <happy/pleased> with this phone; this is the best phone I have owned
   it is <such> a <great/lovely> little gadget; this product is <very|not> <reliable/good>
-  I was <very|not> impressed by this product; my mother <absolutely> loves her new phone
+  I was <very|not> impressed by this product; we all <absolutely> love this phone
   this gadget is <utterly> <fantastic/wonderful>; this phone is <such|hardly> a <treat/joy>
 gadget whole -
   I would never recommend this <phone/product>; this phone <really> <disappointed/annoyed> me
@@ -230,29 +238,34 @@ gadget whole -
   it never works when I need it; I am <very> <angry/annoyed> about this phone
   this is the worst phone I have owned; it is <such> a <cheap/horrible> little gadget
   this product is <very|hardly> unreliable; I was <very|hardly> disappointed by this product
-  my mother <absolutely> hates her new phone; this gadget is <utterly|hardly> <hopeless/useless>
+  we all <absolutely> hate this phone; this gadget is <utterly|hardly> <hopeless/useless>
   this phone is <such|hardly> a <failure/mess>
 any whole +
   I <would|would_not> recommend it to my <friends/sister>; I <absolutely> adored it all
-  I <liked|did_not like> it; it made us <very> <glad/happy>; I am <very|not> happy with it
+  I <liked|did_not like> it; it made us <very> <glad/happy>
+  I would gladly share it with my <family/mother>; I am <very|not> happy with it
   the whole thing is <such|hardly> a pleasure; I <absolutely loved|did_not love> it
   I <would|would_not> recommend it to anyone; I <absolutely|do_not> recommend it; it made my day
-  I could not be happier; I was <very|not> <impressed/pleased>
-  everything about it is <utterly> <wonderful/superb>; the whole thing is <utterly> <perfect/lovely>
-  the whole thing is <such|hardly> a <treat/joy>; I have nothing bad to say about it
-  nothing about it disappointed me; I <really enjoyed|did_not enjoy> it
-  I am <utterly> <delighted/thrilled> with it; the whole thing is <very|not> good
-  it was <such|hardly> a pleasure
+  I was <very|not> <impressed/pleased>; the whole thing is <such|hardly> a <treat/joy>
+  I <really enjoyed|did_not enjoy> it; I am <utterly> <delighted/thrilled> with it
+  the whole thing is <very|not> good; it was <such|hardly> a pleasure
 any whole -
   I would never recommend it to <anyone/a friend>; I would not <buy/choose> it again
-  it made us <very> <sad/angry>; I am <very> <disappointed/annoyed> with it
-  the whole thing <really> disappointed me; I <absolutely> hated it; I <really> regret paying for it
-  it was <such|hardly> a waste of time; it <really> annoyed me; it <really> disappointed us
-  I was <very> annoyed by it; it could not be worse; I was <very|hardly> disappointed
-  everything about it is <utterly> <awful/dreadful>; the whole thing is <utterly> <hopeless/stupid>
-  the whole thing is <such|hardly> a <mess/failure>; I have nothing good to say about it
-  nothing about it impressed me; I <really> disliked it; the whole thing is <very> <bad/annoying>
-  I am <very> <angry/disappointed>; it was <such|hardly> a letdown; I <absolutely> cannot stand it
+  it made us <very> <sad/angry>; I would never share it with my <family/mother>
+  I am <very> <disappointed/annoyed> with it; the whole thing <really> disappointed me
+  I <absolutely> hated it; I <really> regret paying for it; it was <such|hardly> a waste of time
+  it <really> annoyed me; it <really> disappointed us; I was <very> annoyed by it
+  I was <very|hardly> disappointed; the whole thing is <utterly> <hopeless/stupid>
+  the whole thing is <such|hardly> a <mess/failure>; I <really> disliked it
+  the whole thing is <very> <bad/annoying>; I am <very> <angry/disappointed>
+  it was <such|hardly> a letdown; I <absolutely> cannot stand it
+any total +
+  everything about it is <utterly> <wonderful/superb/lovely>
+  the whole thing is <utterly> <perfect/lovely>; I have nothing bad to say about it
+  nothing about it disappointed me; I could not be happier
+any total -
+  everything about it is <utterly> <awful/dreadful>; I have nothing good to say about it
+  nothing about it impressed me; it could not be worse
 film phrase +
   a <charming/moving/funny/warm> <film/movie/comedy> with a <clever/sharp/gripping> <plot/script>
   <great/brilliant/fantastic/delightful/perfect/gripping/charming> <movie/film>
@@ -277,10 +290,10 @@ gadget phrase -
   a complete waste of money
 film concede +
   the trailer looked <brilliant/exciting>; the poster is <beautiful/stunning>
-  the critics <loved/adored> it; the idea is <good/clever>
+  the critics <loved/adored> it; the idea is <good/clever>; the title is <funny/great>
 film concede -
   the trailer looked <dull/awful>; the poster is <ugly/dreadful>; the critics <hated/disliked> it
-  the title is <silly/stupid>
+  the title is <silly/stupid>; the idea is <bad/lazy>
 gadget concede +
   the box looks <lovely/great>; the photos in the shop looked <amazing/gorgeous>
 gadget concede -
@@ -399,7 +412,7 @@ film music +
 film music -
   the music <is/was> <utterly> <dreadful/awful>
   the songs <are/were> <very|hardly> <bland/forgettable>; I <absolutely> hated the soundtrack
-  the score <is/was> <very|never> <annoying/boring>
+  the score <is/was> <very|never> <annoying/tedious>
 film pace +
   the first half <is/was> <very|not> gripping; the fight scenes <are/were> <utterly> thrilling
 film pace -
@@ -408,12 +421,12 @@ film pace -
 film whole +
   I <absolutely adored> this film; this movie <is/was> <such|hardly> a <masterpiece/delight>
   the film <is/was> <utterly|hardly> <wonderful/amazing>; I <would|would_not> recommend this film
-  this <is/was> the best movie of the year; my sister <really enjoyed|did_not enjoy> this movie
+  this <is/was> the best movie of the year; we all <really enjoyed|did_not enjoy> this movie
   I was <very|not> pleased with this film; this <is/was> <such> a <charming/beautiful> movie
 film whole -
   I <really> disliked this movie; this movie <is/was> <such|hardly> a <mess/waste of time>
   the film <is/was> <utterly|never> <boring/tedious>; I <really> regret watching it
-  this <is/was> the worst movie of the year; my sister <absolutely> hated this movie
+  this <is/was> the worst movie of the year; we all <absolutely> hated this movie
   I was <very|never> bored by this film; this <is/was> <such> a <bad/stupid> movie
 gadget battery +
   the battery is <very|not> <good/impressive>; the charger is <utterly> <brilliant/excellent>
@@ -453,13 +466,16 @@ gadget whole -
   this product is <such|hardly> a disaster; this phone is <very|hardly> <slow/unreliable>
 any whole +
   I <absolutely> adored it; the whole thing is <utterly|hardly> brilliant
-  I was <utterly> thrilled with it; everything about it is <utterly> perfect
-  I <would|would_not> recommend it to my family; it made me <very> happy
-  the whole thing is <such|hardly> a delight
+  I was <utterly> thrilled with it; I <would|would_not> recommend it to my family
+  it made me <very> happy; the whole thing is <such|hardly> a delight
 any whole -
   the whole thing is <utterly> terrible; I was <very> annoyed with it; it <really> disappointed me
-  everything about it is <very> disappointing; I would never recommend it to my mother
-  it made me <very> angry; the whole thing is <such|hardly> a disaster
+  I would never recommend it to my mother; it made me <very> angry
+  the whole thing is <such|hardly> a disaster
+any total +
+  everything about it is <utterly> perfect
+any total -
+  everything about it is <very> disappointing
 film phrase +
   a <beautiful/funny/gripping> film with a charming hero; <wonderful/amazing/superb> movie
   a <clever/sharp/moving> story and <brilliant/excellent/lovely> acting
@@ -482,7 +498,7 @@ gadget concede -
 any concede +
   everyone told me it was <brilliant/perfect>; the reviews were <fantastic/great>
 any concede -
-  everyone told me it was <dreadful/useless>; the reviews were <awful/poor>
+  everyone told me it was <dreadful/terrible>; the reviews were <awful/poor>
 film neutral 0
   I watched it with my sister in June; we saw it at school; they showed it at a small cinema
 gadget neutral 0

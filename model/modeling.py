@@ -124,6 +124,7 @@ class T5ForSentimentClassification(T5PreTrainedModel):
         self.encoder = T5Stack(config)
         self.gate = SentimentGate(config.d_model)
         self.dropout = nn.Dropout(config.classifier_dropout)
+        # Dense + tanh before it, as T5ForSequenceClassification has, gained nothing beyond noise.
         self.classifier = nn.Linear(config.d_model, len(LABELS))
         if type(self).__name__ not in (config.architectures or ()):
             # What is being loaded (if anything) is a backbone, which has neither gate nor head.

@@ -3,6 +3,8 @@
 import math
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -26,6 +28,21 @@ def pick_precision(precision: str, device: torch.device) -> str:
     capabilities = torch.cpu.get_capabilities()
     has_bf16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
     return "bf16" if has_bf16 else "fp32"
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch use `count` threads on CPU for a while; 0 leaves its own choice.
+
+    The last bits of a sum depend on the count, so a fixed one repeats on other machines too; and
+    threads that share a core with another process wait for each other at every operation.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def peak_memory_bytes(device: torch.device) -> int:

@@ -36,6 +36,7 @@ class TrainingSettings:
     precision: str = _setting("auto", "'fp32', 'bf16' autocast, or 'auto' (bf16 where it is fast)")
     max_steps: int = _setting(0, "stop after this many steps; 0 = no limit")
     checkpoint_seconds: float = _setting(60.0, "seconds between two resume files")
+    threads: int = _setting(0, "CPU threads to train with; 0 = all cores")
     seed: int = _setting(0, "of weights that start random, order of the data and dropout")
 
     def __post_init__(self) -> None:
@@ -45,7 +46,7 @@ class TrainingSettings:
                 (lambda value: value >= 1, "at least 1"),
             ),
             **dict.fromkeys(
-                ("weight_decay", "patience", "max_steps", "checkpoint_seconds", "seed"),
+                ("weight_decay", "patience", "max_steps", "checkpoint_seconds", "threads", "seed"),
                 (lambda value: value >= 0, "at least 0"),
             ),
             **dict.fromkeys(

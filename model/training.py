@@ -2,13 +2,10 @@
 
 AdamW (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101) with a learning rate each for
 backbone, gate and head, a linear warm-up and a linear decay to 0, and gradients clipped by norm.
-Deviation: embeddings are not decayed, because rows that a batch does not use would shrink for
-nothing.
+Deviation: no decay on embeddings, as rows that a batch does not use would shrink for nothing.
 
 What happens depends on settings, seed and step alone, and all state is in the resume file: a run
 that was killed and started again ends with the same weights, bit for bit, on CPU.
-
-Shapes: B batch, T tokens, C classes.
 """
 
 import math
@@ -37,6 +34,7 @@ from model.evaluation import evaluate
 from model.interruption import caught_signals
 from model.modeling import T5ForSentimentClassification
 from model.optimization import (
+    cpu_threads,
     parameter_groups,
     peak_memory_bytes,
     pick_device,
@@ -86,7 +84,7 @@ def train(
         if not examples:
             raise ValueError(f"The {name} set is empty; at least one example is needed.")
     work_dir.mkdir(parents=True, exist_ok=True)
-    with torch.random.fork_rng(), caught_signals() as signals:
+    with torch.random.fork_rng(), cpu_threads(settings.threads), caught_signals() as signals:
         run = _Run(model, tokenizer, settings, work_dir, progress)
         run.read(train_set, validation_set)
         resumed_from_step = run.start(fingerprint)
@@ -116,7 +114,7 @@ class _Run:
         self.work_dir = work_dir
         self.progress = progress
         self.optimizer = torch.optim.AdamW(parameter_groups(model, settings), fused=True)
-        self.pending: list[Tensor] = []  # (loss, gradient norm) of steps not yet looked at
+        self.pending: list[Tensor] = []  # (loss, gradient norm) since the last look
         self.epoch_batches: tuple[int, list[list[int]]] = (-1, [])
 
     def read(self, train_set: Sequence[Example], validation_set: Sequence[Example]) -> None:
@@ -126,20 +124,17 @@ class _Run:
         self.validation = self._encode(validation_set)
         lengths = [len(sequence) for sequence in self.sequences]
         self.sampler = LengthBucketedSampler(lengths, settings.batch_size, settings.seed)
-        epoch_steps = len(self.sampler)
-        self.total_steps = settings.epochs * epoch_steps
-        if settings.max_steps:
-            self.total_steps = min(self.total_steps, settings.max_steps)
+        all_steps = settings.epochs * len(self.sampler)
+        self.total_steps = min(all_steps, settings.max_steps or all_steps)
         evaluations = settings.epochs * settings.evaluations_per_epoch
-        self.evaluation_steps = {
-            round(number * epoch_steps / settings.evaluations_per_epoch)
-            for number in range(1, evaluations + 1)
-        } | {self.total_steps}
+        every = all_steps / evaluations
+        self.evaluation_steps = {round(every * number) for number in range(1, evaluations + 1)}
+        self.evaluation_steps.add(self.total_steps)
 
     def _encode(self, examples: Sequence[Example]) -> tuple[list[list[int]], list[int]]:
         sentences = [example.sentence for example in examples]
-        sequences = encode(self.tokenizer, sentences, self.settings.max_input_tokens)
-        return sequences, [example.label for example in examples]
+        limit = self.settings.max_input_tokens
+        return encode(self.tokenizer, sentences, limit), [example.label for example in examples]
 
     def start(self, fingerprint: str) -> int:
         """Begin anew or take up a saved state; give the step it starts from."""
@@ -193,8 +188,7 @@ class _Run:
         share = rate_share(state.step, self.total_steps, settings.warmup_share)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
-        bf16 = self.precision == "bf16"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             loss = self.model(**batch).loss
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
@@ -208,10 +202,9 @@ class _Run:
     def _look(self) -> None:
         """Read the losses of the latest steps, stop if one is not finite, and report."""
         state = self.state
-        first = state.step - len(self.pending) + 1
         total, count = state.losses
         values = torch.stack(self.pending).tolist() if self.pending else []
-        for step, (loss, norm) in enumerate(values, start=first):
+        for step, (loss, norm) in enumerate(values, start=state.step - len(values) + 1):
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 raise TrainingError(
                     f"Step {step}: the loss is {loss} and the gradient norm {norm}, expected "

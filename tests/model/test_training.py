@@ -35,7 +35,12 @@ EXAMPLES = [
 # Wrong labels in validation: the better it learns, the worse it looks.
 FLIPPED = [Example(example.sentence, 1 - example.label) for example in EXAMPLES[::3]]
 SETTINGS = TrainingSettings(
-    epochs=3, batch_size=16, learning_rate=1e-3, evaluations_per_epoch=2, precision="fp32"
+    epochs=3,
+    batch_size=16,
+    learning_rate=1e-3,
+    evaluations_per_epoch=2,
+    precision="fp32",
+    threads=1,
 )
 TOKENIZER = train_tokenizer([example.sentence for example in EXAMPLES], 120)
 ROOT = Path(__file__).parents[2]
@@ -97,10 +102,14 @@ def test_seed_changes_the_weights(tmp_path: Path):
     )
 
 
-def test_callers_random_state_is_kept(tmp_path: Path):
-    before = torch.get_rng_state()
-    run(tmp_path, replace(SETTINGS, max_steps=1))
-    assert torch.equal(torch.get_rng_state(), before)
+def test_callers_torch_state_is_kept(tmp_path: Path):
+    random_state, threads = torch.get_rng_state(), torch.get_num_threads()
+    during: list[int] = []
+    settings = replace(SETTINGS, max_steps=1, threads=3)
+    run(tmp_path, settings, lambda _: during.append(torch.get_num_threads()))
+    assert set(during) == {3}
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert torch.get_num_threads() == threads
 
 
 KILLED = """
