@@ -137,8 +137,9 @@ def _draw_pair(
     contrast = kind != "and"
     conceded = contrast and rng.random() < CONCEDED_SHARE
     opening, opening_label = "concede" if conceded else "clause", 1 - label if contrast else label
-    first, one = _draw_clause(pools, domain, opening, opening_label, rng, PAIR_NEGATED_SHARE)
-    second, two = _draw_clause(pools, domain, "clause", label, rng, PAIR_NEGATED_SHARE)
+    share = PAIR_NEGATED_SHARE
+    first, one = _draw_clause(pools, domain, opening, opening_label, rng, negated_share=share)
+    second, two = _draw_clause(pools, domain, "clause", label, rng, negated_share=share)
     # "I loved it, but the music is bland" still praises: a verdict on the whole is no concession.
     # "The music is bland, but everything is perfect" contradicts itself.
     if contrast and (first.topic in ("whole", "total") or second.topic == "total"):
@@ -165,6 +166,7 @@ def _draw_clause(
     kind: str,
     label: int,
     rng: random.Random,
+    *,
     negated_share: float = NEGATED_SHARE,
 ) -> tuple[Fragment, str]:
     negated = rng.random() < negated_share and (domain, kind, label, True) in pools

@@ -140,7 +140,7 @@ film whole +
   this movie <is/was> <utterly|hardly> <brilliant/amazing>; I <would|would_not> watch it again
   this film <is/was> <such|hardly> a <gem/treat>; I walked home with a big smile
   this <is/was> the best film of the year; this is one of the best movies I have seen
-  I <absolutely> adored this movie; we all <absolutely loved|did_not love> this film
+  I <absolutely> adored this movie; we all <absolutely> loved this film
   I was <very|not> impressed by this movie; this movie made me <very> happy
   the film <is/was> a joy from start to finish; the movie <is/was> <very|not> <good/funny>
   I was <utterly> thrilled by this film; the film <is/was> <utterly> <excellent/delightful>
@@ -245,7 +245,7 @@ any whole +
   I <liked|did_not like> it; it made us <very> <glad/happy>
   I would gladly share it with my <family/mother>; I am <very|not> happy with it
   the whole thing is <such|hardly> a pleasure; I <absolutely loved|did_not love> it
-  I <would|would_not> recommend it to anyone; I <absolutely|do_not> recommend it; it made my day
+  I <would|would_not> recommend it to anyone; I <really|do_not> recommend it; it made my day
   I was <very|not> <impressed/pleased>; the whole thing is <such|hardly> a <treat/joy>
   I <really enjoyed|did_not enjoy> it; I am <utterly> <delighted/thrilled> with it
   the whole thing is <very|not> good; it was <such|hardly> a pleasure
@@ -421,7 +421,7 @@ film pace -
 film whole +
   I <absolutely adored> this film; this movie <is/was> <such|hardly> a <masterpiece/delight>
   the film <is/was> <utterly|hardly> <wonderful/amazing>; I <would|would_not> recommend this film
-  this <is/was> the best movie of the year; we all <really enjoyed|did_not enjoy> this movie
+  this <is/was> the best movie of the year; we all <really> enjoyed this movie
   I was <very|not> pleased with this film; this <is/was> <such> a <charming/beautiful> movie
 film whole -
   I <really> disliked this movie; this movie <is/was> <such|hardly> a <mess/waste of time>

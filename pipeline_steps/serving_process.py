@@ -62,6 +62,7 @@ class ServingProcess:
                 "SERVING_HOST": "127.0.0.1",
                 "SAGEMAKER_BIND_TO_PORT": "0",
                 "HF_HUB_OFFLINE": "1",
+                "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads crawl on a busy machine
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONDONTWRITEBYTECODE": "1",
             },

@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import huggingface_hub.constants
 import pyarrow
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -152,7 +153,7 @@ def test_truncated_parquet_names_the_file(tmp_path: Path) -> None:
 
 
 def test_unreachable_hub_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(DataError, match=r"'nobody/nothing-like-it' cannot be loaded.*--data"):
         read_splits("nobody/nothing-like-it")
 
