@@ -27,7 +27,7 @@ help: ## Show this help
 setup: $(VENV)/.ready ## Install everything into .venv (the other targets do it when needed)
 
 $(VENV)/.ready: requirements.txt requirements-dev.txt constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed; name one with PYTHON=...'; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || { echo 'Python 3.11.4 or newer is needed; name one with PYTHON=...'; exit 2; }
 	@echo 'Setting up .venv (once; a few minutes) ...'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
@@ -69,5 +69,5 @@ lock: $(VENV)/.ready ## Write constraints.txt from what is installed
 	@{ echo '# The versions that were tested together, written by `make lock`.'; $(PY) -m pip freeze | sed 's/+cpu$$//'; } > constraints.txt
 
 clean: ## Delete what the pipeline made; keeps .venv
-	@if [ -x $(PY) ]; then $(LOCAL_AWS) stop; fi
+	@if [ -f $(VENV)/.ready ]; then $(LOCAL_AWS) stop; fi
 	@rm -rf build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -31,8 +31,7 @@ def measure(command: list[str], also: list[str] | None = None) -> Measured:
     peak = 0
     with subprocess.Popen(command) as process:
         while process.poll() is None:
-            trees = [psutil.Process(process.pid), *_detached(also)]
-            peak = max(peak, sum(_tree_bytes(tree) for tree in trees))
+            peak = max(peak, _bytes_of([process.pid, *_detached(also)]))
             time.sleep(SAMPLE_SECONDS)
         seconds = time.monotonic() - started
     if process.returncode:
@@ -40,24 +39,22 @@ def measure(command: list[str], also: list[str] | None = None) -> Measured:
     return Measured(seconds, peak)
 
 
-def _detached(words: list[str] | None) -> list[psutil.Process]:
-    if not words:
-        return []
-    found = psutil.process_iter(["cmdline"])
-    # A server's children have its words too, and are counted with it: take those without a parent.
+def _detached(words: list[str] | None) -> list[int]:
     return [
-        process
-        for process in found
-        if all(word in (process.info["cmdline"] or []) for word in words) and process.ppid() == 1
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if words and all(word in (process.info["cmdline"] or []) for word in words)
     ]
 
 
-def _tree_bytes(root: psutil.Process) -> int:
-    total = 0
-    try:
-        for process in [root, *root.children(recursive=True)]:
-            # USS: what the machine would get back if this process ended; shared pages count once.
-            total += process.memory_full_info().uss
-    except psutil.NoSuchProcess:
-        return total
-    return total
+def _bytes_of(roots: list[int]) -> int:
+    """Memory of the processes and all below them, each counted once."""
+    trees: dict[int, int] = {}
+    for root in roots:
+        try:
+            for process in (root_process := psutil.Process(root), *root_process.children(True)):
+                # USS: what the machine would get back if it ended; shared pages are left out.
+                trees[process.pid] = process.memory_full_info().uss
+        except psutil.NoSuchProcess:
+            continue
+    return sum(trees.values())

@@ -74,7 +74,7 @@ def _text_of(event: dict[str, Any]) -> str:
     try:
         body = event.get("body") or ""
         request = json.loads(base64.b64decode(body) if event.get("isBase64Encoded") else body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Problem(400, 'The body is not JSON. Expected {"inputs": "text"}.') from None
     text = request.get("inputs") if isinstance(request, dict) else None
     if not isinstance(text, str):

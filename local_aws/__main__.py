@@ -88,6 +88,11 @@ def _run(options: argparse.Namespace) -> int:
     if not command:
         raise ConfigurationError("No command. Write it after `--`: local_aws run -- COMMAND...")
     server = _find_or_start(options)
+    with lock.in_use(options.state):
+        return _run_on(server, command)
+
+
+def _run_on(server: dict[str, Any], command: list[str]) -> int:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     try:
         process = subprocess.Popen(command, env=kept | server["environment"])
@@ -171,6 +176,7 @@ def _serve(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stopping.set())
     running = lock.read(options.state)
     if running and running["background"] and not options.background:
+        _refuse_if_used(options.state)
         _end(options.state, running["pid"])
     options.state.mkdir(parents=True, exist_ok=True)
     _log_to(None if options.background else options.state / "server.log")
@@ -230,9 +236,17 @@ def _stop(options: argparse.Namespace) -> int:
             f"The local AWS on {options.state} runs in the foreground (process {server['pid']}). "
             "Press Ctrl-C there."
         )
+    _refuse_if_used(options.state)
     _end(options.state, server["pid"])
     print("Stopped.")
     return 0
+
+
+def _refuse_if_used(state: Path) -> None:
+    if lock.is_in_use(state):
+        raise ConfigurationError(
+            f"A command is running on the local AWS in {state}. Wait until it has ended."
+        )
 
 
 def _end(state: Path, pid: int) -> None:

@@ -2,6 +2,8 @@
 
 import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +47,28 @@ class StateLock:
 
 def is_held(folder: Path) -> bool:
     """Whether a server holds the folder's lock, ready or not."""
-    path = folder / "lock"
+    return _is_locked(folder / "lock", fcntl.LOCK_SH)
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Mark the server as used by a command, so that nobody ends it meanwhile."""
+    with (folder / "commands").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether a command runs on the folder's server."""
+    return _is_locked(folder / "commands", fcntl.LOCK_EX)
+
+
+def _is_locked(path: Path, wanted: int) -> bool:
     if not path.exists():
         return False
     with path.open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, wanted | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False

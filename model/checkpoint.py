@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
@@ -22,8 +23,12 @@ FORMAT = 1
 BEST = "best"
 
 
+# A full disk is an OSError here, a RuntimeError in torch.save and safetensors' own error there.
+WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
+
+
 class CheckpointError(RuntimeError):
-    """A file of the run cannot be read; the message names it and says what to do."""
+    """A file of the run cannot be read or written; the message names it and says what to do."""
 
 
 @dataclass
@@ -61,7 +66,7 @@ def save_state(state: RunState, work_dir: Path) -> None:
     """Replace `work_dir/resume.pt` by `state`, atomically.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; the old file is kept.
+        CheckpointError: the disk is full or the folder cannot be written; the old file is kept.
     """
     temporary = work_dir / f"{RESUME_FILE}.tmp"
     # Not asdict(): it would copy every tensor.
@@ -69,6 +74,8 @@ def save_state(state: RunState, work_dir: Path) -> None:
     try:
         torch.save({"format": FORMAT, **content}, temporary)
         temporary.replace(work_dir / RESUME_FILE)
+    except WRITE_ERRORS as error:
+        raise CheckpointError(_unwritten(work_dir, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -100,6 +107,14 @@ def load_state(work_dir: Path, fingerprint: str) -> RunState | None:
     return state if state.fingerprint == fingerprint and (has_best or not state.best_step) else None
 
 
+def _unwritten(path: Path, error: Exception) -> str:
+    first_line = str(error).split("\n", maxsplit=1)[0][:200]
+    return (
+        f"{path} cannot be written ({first_line}). Free some space or check the permissions, then "
+        "run the same command again: it goes on from the last state that was saved."
+    )
+
+
 def _broken(path: Path, problem: str) -> str:
     size = path.stat().st_size
     first_line = problem.split("\n", maxsplit=1)[0][:200]
@@ -113,16 +128,21 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
     """Write model.safetensors, config.json and tokenizer.json to `folder`, replacing it.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written.
+        CheckpointError: the disk is full or the folder cannot be written.
     """
     temporary = folder.with_name(f"{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    with quiet_transformers():
-        model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.replace(folder)
+    try:
+        with quiet_transformers():
+            model.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.replace(folder)
+    except WRITE_ERRORS as error:
+        raise CheckpointError(_unwritten(folder, error)) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def best_folder(step: int, work_dir: Path) -> Path:

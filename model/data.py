@@ -95,6 +95,10 @@ def _problem_of(row: dict[str, Any]) -> str | None:
     sentence, label = row.get("sentence"), row.get("label")
     if not isinstance(sentence, str):
         return f"sentence is {sentence!r}, expected text"
+    if not sentence.strip():
+        return "sentence is empty or white space, expected text"
+    if any("\ud800" <= char <= "\udfff" for char in sentence):
+        return "sentence holds half of a surrogate pair, expected Unicode text"
     if str(label) not in ("0", "1"):
         return f"label is {label!r}, expected 0 (NEGATIVE) or 1 (POSITIVE)"
     if None in row:

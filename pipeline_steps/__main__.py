@@ -26,7 +26,15 @@ from pipeline_steps import (
     train,
 )
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import Api, Evaluation, Release, RunReport, StepRecord, TrainingReport
+from pipeline_steps.artefacts import (
+    Api,
+    Evaluation,
+    ExportReport,
+    Release,
+    RunReport,
+    StepRecord,
+    TrainingReport,
+)
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import PipelineError
 from pipeline_steps.settings import Settings
@@ -52,6 +60,7 @@ class Pipeline:
     clients: Clients
     records: list[StepRecord] = field(default_factory=list)
     error: str | None = None
+    stopped: bool = False
 
     def run(self) -> None:
         """Run the steps; the first failure is mailed and then raised again."""
@@ -60,23 +69,24 @@ class Pipeline:
         try:
             for name, run in STEPS.items():
                 self._run_step(name, run)
-        except BaseException:
+        except BaseException as error:
+            self.error = _describe(error)
+            self.stopped = isinstance(error, KeyboardInterrupt)
             ran = {record.name for record in self.records}
             self.records += [StepRecord(name, "skipped", 0) for name in STEPS if name not in ran]
             raise
         finally:
             self._save()
-            if self.error is None or not self.error.startswith("Stopped"):
+            if not self.stopped:
                 self._notify()
-            self._save()
+                self._save()
 
     def _run_step(self, name: str, run: Run) -> None:
         started = time.monotonic()
         try:
             outcome = run(self.settings, self.clients)
         except BaseException as error:
-            self.error = _describe(error)
-            self._record(name, "failed", started, self.error)
+            self._record(name, "failed", started, _describe(error))
             raise
         self._record(name, outcome.status, started, outcome.detail)
 
@@ -90,23 +100,26 @@ class Pipeline:
         started = time.monotonic()
         try:
             outcome = notify.run(self.settings, self.clients)
-        except PipelineError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the result stands
             # A mail that cannot be sent must not make a good release look bad, or hide a failure.
-            self._record("notify", "failed", started, str(error))
-            print(f"warning: no mail was sent. {error}", file=sys.stderr)
+            self._record("notify", "failed", started, _describe(error))
+            print(f"warning: no mail was sent. {_describe(error)}", file=sys.stderr)
         else:
             self._record("notify", outcome.status, started, outcome.detail)
 
     def _save(self) -> None:
-        """Write `run.json`; a figure is of this run only if its step has passed in this run."""
+        """Write `run.json`; a file of the work folder counts only if it is of this run."""
         folder = self.settings.work_dir
         passed = {record.name for record in self.records if record.status in ("done", "reused")}
-        judged = {record.name for record in self.records if record.name == "evaluate"}
         trained = TrainingReport.find(folder / "checkpoint") if "train" in passed else None
-        evaluation = Evaluation.find(folder) if judged and "export" in passed else None
+        exported = ExportReport.find(folder) if "export" in passed else None
+        # A model below the bar has its figures too, though its step has failed.
+        evaluation = Evaluation.find(folder)
+        if not (exported and evaluation and evaluation.candidate_hash == exported.candidate_hash):
+            evaluation = None
         release = Release.find(folder) if "deploy_endpoint" in passed else None
         api = Api.find(folder) if "create_api" in passed else None
-        RunReport(
+        report = RunReport(
             profile=self.settings.profile,
             model_version=trained.model_version if trained else None,
             steps=self.records,
@@ -114,7 +127,12 @@ class Pipeline:
             api_url=api.api_url if api else None,
             endpoint_name=release.endpoint_name if release else None,
             error=self.error,
-        ).save(folder)
+        )
+        try:
+            report.save(folder)
+        except OSError as error:
+            # The step's own error says more than that its record could not be written.
+            print(f"warning: run.json was not written: {error}", file=sys.stderr)
 
 
 def _describe(error: BaseException) -> str:
@@ -139,6 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m pipeline_steps",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     settings_module.add_flags(parser)
     parsed = parser.parse_args(arguments)

@@ -115,7 +115,7 @@ class TrainingReport(Artefact):
 
 @dataclass(frozen=True)
 class ExportReport(Artefact):
-    """Which files `candidate/` holds, by their SHA-256."""
+    """Which files `candidate/` holds, by their SHA-256, and the commit that exported them."""
 
     FILE: ClassVar[str] = "export.json"
     STEP: ClassVar[str] = "export"
@@ -124,6 +124,7 @@ class ExportReport(Artefact):
     runtime: str
     parameters: int
     files: dict[str, str]
+    git: dict[str, Any]
 
     @property
     def candidate_hash(self) -> str:
@@ -173,14 +174,19 @@ class Evaluation(Artefact):
 
 @dataclass(frozen=True)
 class Manifest(Artefact):
-    """Which data, code, settings and packages made the tarball with this hash."""
+    """Which data, code, settings and packages made the tarball with this hash.
+
+    `trained_at` and `exported_at` are the commits that were checked out: a reused model may be
+    older than the serving code that ships with it.
+    """
 
     FILE: ClassVar[str] = "manifest.json"
     STEP: ClassVar[str] = "package_model"
 
     model_version: str
     fingerprint: str
-    git: dict[str, Any]
+    trained_at: dict[str, Any]
+    exported_at: dict[str, Any]
     data_hash: str
     data_source: str
     settings: dict[str, Any]
@@ -278,8 +284,15 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def write_folder_atomically(folder: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary folder beside `folder`, then put it in `folder`'s place."""
     temporary, old = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("tmp", "old"))
-    for leftover in (temporary, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+
+    def clean_up() -> None:
+        # Ended between the two renames, by a signal or a kill: what was there goes back.
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+    clean_up()
     temporary.mkdir(parents=True)
     try:
         write(temporary)
@@ -287,8 +300,7 @@ def write_folder_atomically(folder: Path, write: Callable[[Path], object]) -> No
             folder.rename(old)
         temporary.rename(folder)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        clean_up()
 
 
 def file_hashes(folder: Path) -> dict[str, str]:

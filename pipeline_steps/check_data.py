@@ -19,6 +19,7 @@ from pipeline_steps.errors import DataCheckError
 from pipeline_steps.settings import CheckSettings, Settings
 from pipeline_steps.step import Outcome
 
+EMPTY_SPLIT = "empty_split"  # not a setting: without both classes there is nothing to learn
 SHOWN = 5  # examples in a finding
 HISTOGRAM = (1, 2, 4, 8, 16, 32, 64, 128)  # lower edges of the length histogram, in words
 
@@ -50,9 +51,11 @@ def run(settings: Settings, clients: Clients) -> Outcome:
 
 def _refusal(report: DataReport, settings: Settings) -> str:
     first = report.blocking[0]
+    advice = "Mend the data"
+    if first.check != EMPTY_SPLIT:
+        advice += f', or set {first.check} = "warn" in [{settings.profile}.checks] of pipeline.toml'
     return (
-        f"{first.message} e.g. {'; '.join(first.examples)}. Mend the data, or set "
-        f'{first.check} = "warn" in [{settings.profile}.checks] of pipeline.toml. '
+        f"{first.message} e.g. {'; '.join(first.examples)}. {advice}. "
         f"All findings: {settings.work_dir / DataReport.FILE}"
     )
 
@@ -65,7 +68,7 @@ def find_problems(splits: Splits, checks: CheckSettings) -> Iterator[Finding]:
         if len(labels) < len(LABELS):
             seen = ", ".join(LABELS[label] for label in labels) or "no rows at all"
             message = f"The {split} split has {seen}, expected both {' and '.join(LABELS)}."
-            yield Finding("empty_split", "block", len(examples), message, [split])
+            yield Finding(EMPTY_SPLIT, "block", len(examples), message, [split])
     bad = [f"{row.where}: {row.problem}" for row in splits.bad_rows]
     yield from _finding("bad_rows", checks.bad_rows, bad, "rows cannot be used (left out).")
     for split in SPLITS:
@@ -80,10 +83,6 @@ def find_problems(splits: Splits, checks: CheckSettings) -> Iterator[Finding]:
 def _split_problems(
     split: str, examples: list[Example], checks: CheckSettings
 ) -> Iterator[Finding]:
-    empty = [f"{split} row {n}" for n, e in enumerate(examples, start=1) if not e.sentence.strip()]
-    yield from _finding(
-        "empty_sentences", checks.empty_sentences, empty, f"{split} rows are empty."
-    )
     labels_of: dict[str, set[int]] = defaultdict(set)
     repeated = []
     for example in examples:

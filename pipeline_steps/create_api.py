@@ -90,7 +90,7 @@ def _deploy_function(settings: Settings, lambda_: Any, release: Release) -> tupl
             FunctionName=name, Code={"ZipFile": code}, Tags=tags, **configuration
         )
         lambda_.get_waiter("function_active_v2").wait(FunctionName=name)
-        return lambda_.publish_version(FunctionName=name)["Version"], True
+        return _publish(lambda_, name), True
     digest = base64.b64encode(hashlib.sha256(code).digest()).decode()
     current = found["Configuration"]
     changed = False
@@ -105,7 +105,14 @@ def _deploy_function(settings: Settings, lambda_: Any, release: Release) -> tupl
     alias = find(lambda_.get_alias, FunctionName=name, Name=ALIAS)
     if alias and not changed and _is_current(lambda_, name, alias["FunctionVersion"]):
         return alias["FunctionVersion"], False
-    return lambda_.publish_version(FunctionName=name)["Version"], True
+    return _publish(lambda_, name), True
+
+
+def _publish(lambda_: Any, name: str) -> str:
+    version: str = lambda_.publish_version(FunctionName=name)["Version"]
+    # The alias must not move to a version that cannot answer yet.
+    lambda_.get_waiter("published_version_active").wait(FunctionName=name, Qualifier=version)
+    return version
 
 
 def _is_current(lambda_: Any, name: str, version: str) -> bool:

@@ -119,7 +119,8 @@ def _settled(settings: Settings, sagemaker: Any, endpoint: str) -> dict[str, Any
         _wait(settings, sagemaker, endpoint)
         found = find(sagemaker.describe_endpoint, EndpointName=endpoint)
     if found and found["EndpointStatus"] == "Failed":
-        # Its creation failed, so it never answered; AWS allows nothing but its deletion.
+        # It answers nobody, and AWS allows nothing but its deletion.
+        print(f"  endpoint {endpoint} is Failed: deleting it to create it anew")
         sagemaker.delete_endpoint(EndpointName=endpoint)
         sagemaker.get_waiter("endpoint_deleted").wait(
             EndpointName=endpoint, WaiterConfig=_polling(settings)
@@ -179,9 +180,7 @@ def _record(
 ) -> None:
     previous = before["EndpointConfigName"] if before else None
     if previous == name:
-        # Nothing changed now, or a run was killed after its update: keep what was known before.
-        known = Release.find(settings.work_dir)
-        previous = known.previous_endpoint_config_name if known else None
+        previous = _previous_known(Release.find(settings.work_dir), name)
     Release(
         model_version=manifest.model_version,
         endpoint_name=settings.deploy.name,
@@ -191,6 +190,19 @@ def _record(
         model_data_url=url,
         tarball_sha256=manifest.tarball_sha256,
     ).save(settings.work_dir)
+
+
+def _previous_known(known: Release | None, name: str) -> str | None:
+    """What served before `name`, as far as `release.json` knows.
+
+    A run killed after its update has left the file of the release before; any other has written
+    that one's name down.
+    """
+    if known is None:
+        return None
+    if known.endpoint_config_name != name:
+        return known.endpoint_config_name
+    return known.previous_endpoint_config_name
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ handler functions with the model's source) in the layout of SageMaker's PyTorch 
 https://sagemaker.readthedocs.io/en/v2.232.2/frameworks/pytorch/using_pytorch.html
 """
 
+import dataclasses
 import math
 import shutil
 import sys
@@ -24,6 +25,7 @@ from pipeline_steps.artefacts import (
 )
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import TrainingFailedError
+from pipeline_steps.fingerprint import git_state
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
@@ -57,10 +59,14 @@ def run(settings: Settings, clients: Clients) -> Outcome:
         runtime="pytorch",
         parameters=_count_parameters(checkpoint / "model.safetensors"),
         files={name: file_hash(path) for name, path in sorted(sources.items())},
+        git=git_state(),
     )
     megabytes = sum(path.stat().st_size for path in sources.values()) / 1e6
     detail = f"{report.parameters / 1e6:.1f} M parameters, {megabytes:.1f} MB"
-    if ExportReport.find(settings.work_dir) == report and file_hashes(candidate) == report.files:
+    made = ExportReport.find(settings.work_dir)
+    # The commit may have changed without any of what ships.
+    unchanged = made is not None and dataclasses.replace(made, git=report.git) == report
+    if unchanged and file_hashes(candidate) == report.files:
         return Outcome("reused", detail)
 
     def write(folder: Path) -> None:

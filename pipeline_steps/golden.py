@@ -7,6 +7,7 @@ from pipeline_steps.artefacts import GoldenAnswer
 from pipeline_steps.serving_process import ServingError, ServingProcess
 
 TEXTS_PER_REQUEST = 256
+MAX_CHARACTERS = 10_000  # of a text that the API takes
 TOLERANCE = 1e-3  # in probability: float rounding on another processor, never another answer
 
 
@@ -27,8 +28,9 @@ def predict(server: ServingProcess, texts: list[str]) -> Iterator[GoldenAnswer]:
 
 def choose(answers: list[GoldenAnswer], count: int) -> list[GoldenAnswer]:
     """`count` answers spread evenly over the validation split, the same ones each time."""
-    step = max(1, len(answers) // count)
-    return answers[::step][:count]
+    askable = [answer for answer in answers if len(answer.text) <= MAX_CHARACTERS]
+    step = max(1, len(askable) // count)
+    return askable[::step][:count]
 
 
 def disagreement(expected: list[GoldenAnswer], answered: list[GoldenAnswer]) -> str | None:

@@ -15,7 +15,7 @@ import sys
 from email.message import EmailMessage
 
 from pipeline_steps import step
-from pipeline_steps.artefacts import RunReport
+from pipeline_steps.artefacts import Release, RunReport
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import ConfigurationError, PipelineError
 from pipeline_steps.settings import MailSettings, Settings
@@ -93,12 +93,10 @@ def _metrics(report: RunReport) -> str:
 def _next_action(report: RunReport) -> str:
     if report.error is None:
         return "Nothing to do."
-    deployed = any(
-        record.name == "deploy_endpoint" and record.status == "done" for record in report.steps
-    )
     live = (
-        "The new model already serves behind the endpoint; the error says how to go back."
-        if deployed
+        f"{report.model_version} already serves behind the endpoint {report.endpoint_name}; "
+        f"{Release.FILE} names the release before it."
+        if report.endpoint_name
         else "What was live before is untouched."
     )
     return f"Mend the cause and run the same command: it goes on where it ended. {live}"

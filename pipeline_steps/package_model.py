@@ -23,7 +23,7 @@ from pipeline_steps.artefacts import (
     write_atomically,
 )
 from pipeline_steps.aws import Clients
-from pipeline_steps.errors import PackagingError
+from pipeline_steps.errors import GateNotMetError, PackagingError
 from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
@@ -36,6 +36,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     """Make `model.tar.gz` and `manifest.json`, or find that they are already made.
 
     Raises:
+        GateNotMetError: the candidate was evaluated, but is below the bar.
         PackagingError: the candidate is not the evaluated one, the disk is full, or the unpacked
             tarball gives other answers than those that were evaluated.
     """
@@ -45,6 +46,12 @@ def run(settings: Settings, clients: Clients) -> Outcome:
         raise PackagingError(
             "The candidate is not the one that was evaluated. "
             "Run `python -m pipeline_steps.evaluate` with the same flags first."
+        )
+    if evaluation.accuracy < settings.gate.min_accuracy:
+        raise GateNotMetError(
+            f"Accuracy {evaluation.accuracy:.3f} is below the bar of "
+            f"{settings.gate.min_accuracy:.3f} (min_accuracy in [{settings.profile}.gate]). "
+            "Nothing was packaged."
         )
     tarball = settings.work_dir / TARBALL
     made = Manifest.find(settings.work_dir)
@@ -56,8 +63,9 @@ def run(settings: Settings, clients: Clients) -> Outcome:
         manifest.save(settings.work_dir)
     except OSError as error:
         raise PackagingError(
-            f"{tarball}: cannot be written ({error.strerror}). Free some space or pass another "
-            "--build-dir, then run this again. The tarball of before, if any, is untouched."
+            f"{tarball}: cannot be made ({error}). Free some space and check the folder's "
+            "permissions, or pass another --build-dir, then run this again. The tarball of before, "
+            "if any, is untouched."
         ) from error
     return Outcome("done", _detail(manifest))
 
@@ -66,7 +74,7 @@ def _write_proven(
     settings: Settings, exported: ExportReport, evaluation: Evaluation, path: Path
 ) -> None:
     write_tarball(settings.work_dir / "candidate", path)
-    with tempfile.TemporaryDirectory(prefix="model-") as name:
+    with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=path.parent) as name:
         folder = Path(name)
         extract_tarball(path, folder)
         if file_hashes(folder) != exported.files:
@@ -92,12 +100,13 @@ def _manifest(
     return Manifest(
         model_version=exported.model_version,
         fingerprint=trained.fingerprint,
-        git=trained.git,
+        trained_at=trained.git,
+        exported_at=exported.git,
         data_hash=evaluation.data_hash,
         data_source=DataReport.load(settings.work_dir).source,
         settings={
             "model": dataclasses.asdict(settings.model),
-            "training": dataclasses.asdict(settings.training),
+            "training": trained.inputs["training"],
             "gate": dataclasses.asdict(settings.gate),
         },
         metrics=evaluation.metrics,

@@ -51,8 +51,7 @@ class ModelSettings:
 class CheckSettings:
     """What the data check blocks on, and what it only warns about."""
 
-    bad_rows: Level = setting("block", "rows without text or with a label outside {0, 1}")
-    empty_sentences: Level = setting("block", "sentences that are empty or white space")
+    bad_rows: Level = setting("block", "rows without text, or with a label outside {0, 1}")
     duplicates: Level = setting("warn", "sentences that appear more than once in a split")
     conflicts: Level = setting("warn", "the same sentence with both labels")
     leakage: Level = setting("warn", "validation sentences that also stand in training")
@@ -217,6 +216,12 @@ def _read_profile(file: Path, profile: str) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{file}: cannot be read ({error}).") from error
     _refuse_unknown([profile], profiles, f"{file.name}: --profile")
+    for name, table in profiles[profile].items():
+        if not isinstance(table, dict):
+            raise ConfigurationError(
+                f"{name} stands in [{profile}] of {file.name}, expected it in a table of its "
+                f"group, such as [{profile}.gate]. Groups: {', '.join(GROUPS)}."
+            )
     return {group: dict(table) for group, table in profiles[profile].items()}
 
 

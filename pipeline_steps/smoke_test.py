@@ -42,14 +42,30 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     """Test the live API and write `smoke.json`.
 
     Raises:
-        SmokeTestError: it does not answer in time, or not what was evaluated.
+        SmokeTestError: it does not answer in time, or not what was evaluated; the message ends
+            with what serves now and how to go back.
     """
     api = Api.load(settings.work_dir)
     release = Release.load(settings.work_dir)
     expected = Evaluation.load(settings.work_dir).golden
+    try:
+        report = _test(api, release, expected, settings.deploy.smoke_timeout)
+    except SmokeTestError as error:
+        raise SmokeTestError(f"{error} {_what_serves(release)}") from error
+    report.save(settings.work_dir)
+    example = report.example
+    return Outcome(
+        "done",
+        f"{report.golden_answers} golden answers equal, "
+        f"{report.median_answer_seconds * 1e3:.0f} ms; "
+        f"{example.text!r} is {example.label} {example.score:.2f}",
+    )
+
+
+def _test(api: Api, release: Release, expected: list[GoldenAnswer], timeout: float) -> SmokeReport:
     url = f"{api.api_url}/predict"
     with requests.Session() as session:
-        first_seconds = _wait_until_answering(session, url, settings.deploy.smoke_timeout)
+        first_seconds = _wait_until_answering(session, url, timeout)
         session.mount(api.api_url, HTTPAdapter(max_retries=RETRIES))
         example, took = _ask(session, url, EXAMPLE, release.model_version)
         answers, seconds = [], [took]
@@ -59,9 +75,9 @@ def run(settings: Settings, clients: Clients) -> Outcome:
             seconds.append(took)
         difference = golden.disagreement(expected, answers)
         if difference:
-            raise SmokeTestError(f"{url}: {difference}. {_what_serves(release)}")
+            raise SmokeTestError(f"{url}: {difference}.")
         refused = {name: _refused(session, url, name) for name in BAD_REQUESTS}
-    report = SmokeReport(
+    return SmokeReport(
         api_url=api.api_url,
         model_version=release.model_version,
         golden_answers=len(answers),
@@ -72,12 +88,6 @@ def run(settings: Settings, clients: Clients) -> Outcome:
         median_answer_seconds=round(statistics.median(seconds), 4),
         refused_requests=refused,
         example=example,
-    )
-    report.save(settings.work_dir)
-    return Outcome(
-        "done",
-        f"{len(answers)} golden answers equal, {report.median_answer_seconds * 1e3:.0f} ms; "
-        f"{EXAMPLE!r} is {example.label} {example.score:.2f}",
     )
 
 
@@ -139,10 +149,11 @@ def _post(session: requests.Session, url: str, request: requests.Request) -> req
 def _what_serves(release: Release) -> str:
     before = release.previous_endpoint_config_name
     if before is None:
-        return f"{release.endpoint_config_name!r} is the endpoint's first release."
+        return f"{release.endpoint_config_name!r} serves now; no release before it is known."
     return (
-        f"{release.endpoint_config_name!r} serves now. To go back: aws sagemaker update-endpoint "
-        f"--endpoint-name {release.endpoint_name} --endpoint-config-name {before}"
+        f"Nothing was rolled back: {release.endpoint_config_name!r} serves now. To go back: "
+        f"aws sagemaker update-endpoint --endpoint-name {release.endpoint_name} "
+        f"--endpoint-config-name {before}"
     )
 
 

@@ -34,7 +34,9 @@ Run = Callable[[Settings, Clients], Outcome]
 def main(run: Run, description: str | None, arguments: list[str] | None = None) -> int:
     """Run one step from the command line and give back its exit code."""
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     settings_module.add_flags(parser)
     return exit_code_of(lambda: _run_locked(run, parser.parse_args(arguments)))

@@ -57,7 +57,7 @@ def input_fn(body: str | bytes, content_type: str = JSON) -> list[str]:
         raise BadRequestError(f"Content type is {content_type!r}, expected {JSON!r}.")
     try:
         request = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequestError(f"The body is not JSON: {error}.") from None
     inputs = request.get("inputs") if isinstance(request, dict) else None
     texts = [inputs] if isinstance(inputs, str) else inputs

@@ -124,6 +124,21 @@ def test_stop_ends_the_background_server(state: Path) -> None:
     assert (again.returncode, again.stdout) == (0, f"No local AWS is running on {state}.\n")
 
 
+def test_server_in_use_is_not_ended(state: Path) -> None:
+    with subprocess.Popen(
+        command("run", state, "--", sys.executable, "-c", "input()"),
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as using:  # fmt: skip
+        wait_until(lambda: lock.is_in_use(state))
+        for verb in ("stop", "serve"):
+            refused = run(verb, state)
+            assert refused.returncode == 2
+            assert "A command is running on the local AWS" in refused.stderr
+        using.communicate(b"\n")
+        assert using.returncode == 0
+    assert run("stop", state).returncode == 0
+
+
 def test_background_server_lingers_no_longer(state: Path) -> None:
     assert run("run", state, "--linger", "0.5", "--", sys.executable, "-c", "0").returncode == 0
     wait_until(lambda: not lock.is_held(state))

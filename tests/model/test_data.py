@@ -65,7 +65,8 @@ def test_hash_ignores_format_but_not_rows(tmp_path: Path) -> None:
 
 
 # Anything a CSV cell may hold, line ends of other alphabets included; not what a text file cannot.
-CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x00")).filter(str)
+CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\r\x00")
+CELLS = st.text(CHARACTERS).filter(str.strip)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -92,6 +93,14 @@ def test_label_outside_the_set_is_told(tmp_path: Path, label: str) -> None:
     (bad,) = splits.bad_rows
     assert bad.where.endswith("train.tsv:3")
     assert repr(label) in bad.problem
+
+
+def test_half_a_surrogate_pair_is_told(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "data", "jsonl")
+    row = '{"sentence": "odd \\ud83d", "label": 1}\n'
+    (folder / "train.jsonl").write_text(row, encoding="utf-8")
+    (bad,) = read_splits(str(folder)).bad_rows
+    assert "surrogate" in bad.problem
 
 
 def test_row_of_other_width_is_told(tmp_path: Path) -> None:

@@ -67,9 +67,10 @@ def release(tmp_path: Path, aws: LocalAws) -> Callable[..., Settings]:
         tarball = settings.work_dir / "model.tar.gz"
         write_tarball(candidate, tarball)
         Manifest(
-            model_version=version, fingerprint=version, git={}, data_hash="", data_source="",
-            settings={}, metrics={}, package_versions={}, files=file_hashes(candidate),
-            tarball_sha256=file_hash(tarball), tarball_bytes=tarball.stat().st_size,
+            model_version=version, fingerprint=version, trained_at={}, exported_at={},
+            data_hash="", data_source="", settings={}, metrics={}, package_versions={},
+            files=file_hashes(candidate), tarball_sha256=file_hash(tarball),
+            tarball_bytes=tarball.stat().st_size,
         ).save(settings.work_dir)  # fmt: skip
         Evaluation(
             model_version=version, candidate_hash="", data_hash="", rows=2, accuracy=1.0,

@@ -107,6 +107,23 @@ def test_folder_is_replaced_whole_or_not(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_kill_between_the_renames_loses_nothing(tmp_path: Path) -> None:
+    # GIVEN what a kill between the two renames leaves
+    folder = tmp_path / "checkpoint"
+    (tmp_path / ".checkpoint.old").mkdir()
+    (tmp_path / ".checkpoint.old" / "first").touch()
+    (tmp_path / ".checkpoint.tmp").mkdir()
+
+    def fail(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    # WHEN the next attempt fails as well THEN the old folder is back in its place
+    with pytest.raises(OSError, match="No space left"):
+        write_folder_atomically(folder, fail)
+    assert list(file_hashes(folder)) == ["first"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_hash_ignores_the_order_of_keys() -> None:
     assert hash_of({"a": 1, "b": [2]}) == hash_of({"b": [2], "a": 1})
     assert hash_of({"a": 1, "b": [2]}) != hash_of({"a": 1, "b": [3]})

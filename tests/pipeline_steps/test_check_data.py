@@ -39,7 +39,6 @@ def test_clean_data_has_no_findings() -> None:
         ([*GOOD, Example("A fine film!", 1)], "duplicates", "warn", 1),
         ([*GOOD, Example("A Fine, film", 0)], "conflicts", "warn", 1),
         ([*GOOD, Example("a WARM story", 1)], "leakage", "warn", 1),
-        ([*GOOD, Example(" \t ", 1)], "empty_sentences", "block", 1),
         ([*GOOD, *(Example(f"fine {n}", 1) for n in range(9))], "imbalance", "warn", 11),
         ([GOOD[0]], "empty_split", "block", 1),
         ([], "empty_split", "block", 0),
@@ -72,6 +71,20 @@ def test_blocking_row_is_shown_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(DataCheckError, match=r"train\.tsv:4: label is '7'.*bad_rows = \"warn\""):
         check_data.run(settings, Clients())
     assert DataReport.load(settings.work_dir).blocking
+
+
+@pytest.mark.parametrize("row", ["\t1", " \u3000 \t1"])
+def test_row_without_text_is_shown(tmp_path: Path, row: str) -> None:
+    settings = in_folder(tmp_path, f"sentence\tlabel\nfine\t1\ndull\t0\n{row}\n")
+    with pytest.raises(DataCheckError, match=r"train\.tsv:4: sentence is empty or white space"):
+        check_data.run(settings, Clients())
+
+
+def test_empty_split_has_no_setting_to_warn(tmp_path: Path) -> None:
+    settings = in_folder(tmp_path, "sentence\tlabel\n")
+    with pytest.raises(DataCheckError, match=r"train split has no rows at all") as caught:
+        check_data.run(settings, Clients())
+    assert "or set" not in str(caught.value)
 
 
 def test_warned_rows_are_left_out(tmp_path: Path) -> None:

@@ -73,6 +73,23 @@ def test_new_model_updates_and_remembers(release: Make) -> None:
     assert Release.load(settings.work_dir) == made
 
 
+def test_run_killed_after_its_update_knows_what_was_before(release: Make) -> None:
+    clients = Clients()
+    deploy_endpoint.run(release("aaaaaaaaaaaa"), clients)
+    first = serves(clients)
+    # GIVEN an update whose run was killed before it wrote release.json
+    settings = release("bbbbbbbbbbbb")
+    path = settings.work_dir / Release.FILE
+    of_the_first = path.read_bytes()
+    deploy_endpoint.run(settings, clients)
+    path.write_bytes(of_the_first)
+    # WHEN it runs again THEN the way back leads to the release before
+    assert deploy_endpoint.run(settings, clients).status == "reused"
+    made = Release.load(settings.work_dir)
+    assert made.endpoint_config_name == serves(clients)
+    assert made.previous_endpoint_config_name == first
+
+
 def test_other_memory_is_another_release(release: Make) -> None:
     clients = Clients()
     deploy_endpoint.run(release(), clients)

@@ -14,7 +14,7 @@ from pipeline_steps.errors import GateNotMetError, TrainingFailedError
 from pipeline_steps.evaluate import measure
 from pipeline_steps.settings import GateSettings, Settings
 
-EXPORTED = ExportReport("0123456789ab", "pytorch", 1, {})
+EXPORTED = ExportReport("0123456789ab", "pytorch", 1, {}, {})
 
 
 def measured(pairs: list[tuple[int, int]]) -> Evaluation:

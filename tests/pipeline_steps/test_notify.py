@@ -1,5 +1,6 @@
 """The mail: what it says, and that it arrives by SMTP and by SES."""
 
+import dataclasses
 import email
 import email.policy
 from collections.abc import Iterator
@@ -104,6 +105,19 @@ def test_failure_says_what_and_what_next(
     assert "below the bar of <0.900>" in text
     assert "below the bar of &lt;0.900&gt;" in html
     assert "What was live before is untouched." in text
+
+
+def test_failure_after_the_deploy_says_what_serves(tmp_path: Path) -> None:
+    # GIVEN a second failure of the smoke test, with the endpoint found as it was
+    steps = [
+        *STEPS,
+        StepRecord("deploy_endpoint", "reused", 1),
+        StepRecord("smoke_test", "failed", 1),
+    ]
+    report = dataclasses.replace(GOOD, steps=steps, error="the wrong answer")
+    text, _ = parts(notify.compose(settings_for(tmp_path, report), report))
+    assert "0123456789ab already serves behind the endpoint t5-sentiment-demo" in text
+    assert "untouched" not in text
 
 
 def test_success_may_stay_unmailed(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from pipeline_steps import package_model
 from pipeline_steps.artefacts import Evaluation, GoldenAnswer, Manifest, file_hash, file_hashes
 from pipeline_steps.aws import Clients
-from pipeline_steps.errors import PackagingError
-from pipeline_steps.settings import Settings
+from pipeline_steps.errors import GateNotMetError, PackagingError
+from pipeline_steps.settings import GateSettings, Settings
 
 
 def test_manifest_tells_where_the_model_is_from(packaged: Settings) -> None:
@@ -20,7 +20,7 @@ def test_manifest_tells_where_the_model_is_from(packaged: Settings) -> None:
     assert manifest.metrics["accuracy"] == evaluation.accuracy
     assert manifest.files == file_hashes(packaged.work_dir / "candidate")
     assert manifest.settings["training"]["max_steps"] == 25
-    assert set(manifest.git) == {"commit", "dirty"}
+    assert set(manifest.trained_at) == set(manifest.exported_at) == {"commit", "dirty"}
 
 
 def test_same_candidate_gives_the_same_tarball(packaged: Settings) -> None:
@@ -29,6 +29,12 @@ def test_same_candidate_gives_the_same_tarball(packaged: Settings) -> None:
     (packaged.work_dir / "model.tar.gz").unlink()
     assert package_model.run(packaged, Clients()).status == "done"
     assert Manifest.load(packaged.work_dir) == before
+
+
+def test_model_below_the_bar_is_not_packaged(packaged: Settings) -> None:
+    strict = dataclasses.replace(packaged, gate=GateSettings(min_accuracy=1.0))
+    with pytest.raises(GateNotMetError, match=r"below the bar of 1\.000"):
+        package_model.run(strict, Clients())
 
 
 def test_tarball_cut_short_is_made_again(packaged: Settings) -> None:

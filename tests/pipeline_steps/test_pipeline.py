@@ -15,9 +15,9 @@ import requests
 
 from local_aws.server import LocalAws
 from pipeline_steps import __main__ as pipeline
-from pipeline_steps.artefacts import Manifest, RunReport
+from pipeline_steps.artefacts import Evaluation, Manifest, RunReport
 from pipeline_steps.aws import Clients
-from pipeline_steps.errors import GateNotMetError
+from pipeline_steps.errors import GateNotMetError, TrainingFailedError
 from pipeline_steps.settings import GateSettings, Settings
 
 QUICK_FLAGS = [
@@ -86,15 +86,31 @@ def test_failed_run_keeps_the_live_model(packaged: Settings, aws: LocalAws) -> N
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "a..b.example"])
 def test_mail_that_fails_changes_no_result(
-    packaged: Settings, aws: LocalAws, capsys: pytest.CaptureFixture[str]
+    packaged: Settings, capsys: pytest.CaptureFixture[str], host: str
 ) -> None:
     flags = ["--min-accuracy", "1", "--mail-to", "a@example.com", "--mail-from", "b@example.com"]
-    assert run(packaged, *flags, "--smtp-host", "127.0.0.1", "--smtp-port", "9") == 5
+    assert run(packaged, *flags, "--smtp-host", host, "--smtp-port", "9") == 5
     assert statuses(packaged)["notify"] == "failed"
     captured = capsys.readouterr().err
     assert "warning: no mail was sent" in captured
     assert "below the bar" in captured
+
+
+def test_figures_are_never_of_another_model(
+    packaged: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(settings: Settings, clients: Clients) -> Any:
+        raise TrainingFailedError("The candidate cannot be evaluated.")
+
+    # GIVEN the evaluation of the model before, and a candidate that cannot be evaluated
+    evaluation = Evaluation.load(packaged.work_dir)
+    dataclasses.replace(evaluation, candidate_hash="of before").save(packaged.work_dir)
+    monkeypatch.setitem(pipeline.STEPS, "evaluate", broken)
+    with pytest.raises(TrainingFailedError):
+        pipeline.Pipeline(packaged, Clients()).run()
+    assert RunReport.load(packaged.work_dir).metrics == {}
 
 
 def test_unexpected_error_is_recorded_and_raised(

@@ -86,6 +86,7 @@ def test_shipped_profiles_load() -> None:
         ("[small.deploy]\nmemory_mb = 1500", "memory_mb is 1500, expected a multiple of 1024"),
         ("[small.deploy]\nmax_concurrency = 500", "max_concurrency is 500, expected 1 to 200"),
         ("[small.mail]\nmail_on_success = 1", "1 is not true or false"),
+        ("[small]\nmin_accuracy = 0.5", r"min_accuracy stands in \[small\].*\[small\.gate\]"),
         ("[small", "cannot be read"),
     ],
 )

@@ -51,6 +51,7 @@ def test_one_text_or_a_list_is_read(content_type: str) -> None:
     ("body", "message"),
     [
         ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         (b"\xff\xfe\xfa", "not JSON"),
         ("[]", "Expected"),
         ('{"inputs": 3}', "Expected"),
