@@ -155,6 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the pipeline and give back its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline_steps",
+        usage="%(prog)s [flags]      --help lists them all",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -35,6 +35,7 @@ def main(run: Run, description: str | None, arguments: list[str] | None = None) 
     """Run one step from the command line and give back its exit code."""
     parser = argparse.ArgumentParser(
         description=description,
+        usage="%(prog)s [flags]      --help lists them all",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -51,7 +52,7 @@ def _run_locked(run: Run, arguments: argparse.Namespace) -> None:
 
 def exit_code_of(work: Callable[[], Any]) -> int:
     """Run `work`; an error of ours becomes its message on stderr and its exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         work()
     except PipelineError as error:
@@ -69,6 +70,8 @@ def exit_code_of(work: Callable[[], Any]) -> int:
     except KeyboardInterrupt:
         print("Stopped. The same command goes on where this one ended.", file=sys.stderr)
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 

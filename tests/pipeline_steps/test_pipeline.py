@@ -154,7 +154,9 @@ def test_bad_input_is_told_and_coded(
 def test_unknown_flag_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         pipeline.main(["--epoch-count", "3"])
-    assert "--epoch-count" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "unrecognized arguments: --epoch-count" in told
+    assert len(told.splitlines()) == 2
 
 
 def test_stopped_run_says_how_to_go_on(tmp_path: Path) -> None:
