@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipeline_steps.artefacts import write_atomically
+from pipeline_steps.files import write_atomically
 from pipeline_steps.fingerprint import git_state
 
 COMPARISONS = {">=": operator.ge, "<=": operator.le}

@@ -14,9 +14,10 @@ from typing import Any
 from botocore.exceptions import WaiterError
 
 from pipeline_steps import step
-from pipeline_steps.artefacts import Manifest, Release, file_hash, hash_of
+from pipeline_steps.artefacts import Manifest, Release
 from pipeline_steps.aws import Clients, aws_errors, find
 from pipeline_steps.errors import ConfigurationError, DeployError
+from pipeline_steps.files import file_hash, hash_of
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 

@@ -13,10 +13,12 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from model.data import LABELS, DataError, Example, read_splits
 from pipeline_steps import golden, step
-from pipeline_steps.artefacts import DataReport, Evaluation, ExportReport, GoldenAnswer, file_hashes
+from pipeline_steps.artefacts import DataReport, Evaluation, ExportReport, GoldenAnswer
 from pipeline_steps.aws import Clients
 from pipeline_steps.console import ProgressReporter
-from pipeline_steps.errors import DataCheckError, GateNotMetError, TrainingFailedError
+from pipeline_steps.errors import DataCheckError, TrainingFailedError
+from pipeline_steps.files import file_hashes
+from pipeline_steps.gate import refuse_below_bar
 from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
@@ -39,12 +41,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     if evaluation is None or not reused:
         evaluation = _evaluate(settings, exported, data_hash)
         evaluation.save(settings.work_dir)
-    if evaluation.accuracy < settings.gate.min_accuracy:
-        raise GateNotMetError(
-            f"Accuracy {evaluation.accuracy:.3f} is below the bar of "
-            f"{settings.gate.min_accuracy:.3f} (min_accuracy in [{settings.profile}.gate]). "
-            f"Nothing was deployed. See {settings.work_dir / Evaluation.FILE}."
-        )
+    refuse_below_bar(evaluation, settings)
     low, high = evaluation.accuracy_interval
     return Outcome(
         "reused" if reused else "done",

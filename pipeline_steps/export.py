@@ -16,15 +16,10 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from pipeline_steps import step
-from pipeline_steps.artefacts import (
-    ExportReport,
-    TrainingReport,
-    file_hash,
-    file_hashes,
-    write_folder_atomically,
-)
+from pipeline_steps.artefacts import ExportReport, TrainingReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import TrainingFailedError
+from pipeline_steps.files import file_hash, file_hashes, write_folder_atomically
 from pipeline_steps.fingerprint import git_state
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from pipeline_steps.artefacts import file_hash, hash_of
+from pipeline_steps.files import file_hash, hash_of
 from pipeline_steps.settings import Settings
 
 MODEL_SOURCES = Path(__file__).parents[1] / "model"

@@ -18,12 +18,11 @@ from pipeline_steps.artefacts import (
     ExportReport,
     Manifest,
     TrainingReport,
-    file_hash,
-    file_hashes,
-    write_atomically,
 )
 from pipeline_steps.aws import Clients
-from pipeline_steps.errors import GateNotMetError, PackagingError
+from pipeline_steps.errors import PackagingError
+from pipeline_steps.files import file_hash, file_hashes, write_atomically
+from pipeline_steps.gate import refuse_below_bar
 from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
@@ -47,12 +46,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
             "The candidate is not the one that was evaluated. "
             "Run `python -m pipeline_steps.evaluate` with the same flags first."
         )
-    if evaluation.accuracy < settings.gate.min_accuracy:
-        raise GateNotMetError(
-            f"Accuracy {evaluation.accuracy:.3f} is below the bar of "
-            f"{settings.gate.min_accuracy:.3f} (min_accuracy in [{settings.profile}.gate]). "
-            "Nothing was packaged."
-        )
+    refuse_below_bar(evaluation, settings)
     tarball = settings.work_dir / TARBALL
     made = Manifest.find(settings.work_dir)
     if made and tarball.is_file() and made == _manifest(settings, exported, evaluation, tarball):

@@ -13,15 +13,11 @@ from typing import Any
 
 from model.data import DataError, Splits, read_splits
 from pipeline_steps import fingerprint, step
-from pipeline_steps.artefacts import (
-    DataReport,
-    TrainingReport,
-    file_hashes,
-    write_folder_atomically,
-)
+from pipeline_steps.artefacts import DataReport, TrainingReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.console import ProgressReporter
 from pipeline_steps.errors import ConfigurationError, DataCheckError, TrainingFailedError
+from pipeline_steps.files import file_hashes, write_folder_atomically
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 

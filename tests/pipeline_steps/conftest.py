@@ -8,7 +8,8 @@ import pytest
 
 from local_aws.server import LocalAws
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import Evaluation, GoldenAnswer, Manifest, file_hash, file_hashes
+from pipeline_steps.artefacts import Evaluation, GoldenAnswer, Manifest
+from pipeline_steps.files import file_hash, file_hashes
 from pipeline_steps.settings import Settings
 from pipeline_steps.tarball import write_tarball
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from pipeline_steps import export
-from pipeline_steps.artefacts import ExportReport, file_hashes
+from pipeline_steps.artefacts import ExportReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import TrainingFailedError
+from pipeline_steps.files import file_hashes
 from pipeline_steps.settings import Settings
 
 ROOT = Path(__file__).parents[2]

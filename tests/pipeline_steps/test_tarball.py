@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_steps.artefacts import file_hash, file_hashes
 from pipeline_steps.errors import PackagingError
+from pipeline_steps.files import file_hash, file_hashes
 from pipeline_steps.tarball import extract_tarball, write_tarball
 
 
