@@ -11,10 +11,11 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from model.data import LABELS, SPLITS, DataError, Example, Splits, read_splits
+from model.data import LABELS, SPLITS, Example, Splits
 from pipeline_steps import step
 from pipeline_steps.artefacts import DataReport, Finding, SplitReport
 from pipeline_steps.aws import Clients
+from pipeline_steps.checked_data import read_data
 from pipeline_steps.errors import DataCheckError
 from pipeline_steps.settings import CheckSettings, Settings
 from pipeline_steps.step import Outcome
@@ -30,10 +31,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     Raises:
         DataCheckError: the data cannot be read, or a check that blocks has found something.
     """
-    try:
-        splits = read_splits(settings.model.data, settings.training.seed)
-    except DataError as error:
-        raise DataCheckError(str(error)) from error
+    splits = read_data(settings)
     report = DataReport(
         source=settings.model.data,
         data_hash=splits.hash(),

@@ -11,12 +11,13 @@ import sys
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from model.data import LABELS, DataError, Example, read_splits
+from model.data import LABELS, Example
 from pipeline_steps import golden, step
 from pipeline_steps.artefacts import DataReport, Evaluation, ExportReport, GoldenAnswer
 from pipeline_steps.aws import Clients
+from pipeline_steps.checked_data import read_checked_data
 from pipeline_steps.console import ProgressReporter
-from pipeline_steps.errors import DataCheckError, TrainingFailedError
+from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.files import file_hashes
 from pipeline_steps.gate import refuse_below_bar
 from pipeline_steps.serving_process import ServingError, ServingProcess
@@ -56,12 +57,7 @@ def _evaluate(settings: Settings, exported: ExportReport, data_hash: str) -> Eva
         raise TrainingFailedError(
             f"{candidate} is not what export wrote. Run `python -m pipeline_steps.export` again."
         )
-    try:
-        splits = read_splits(settings.model.data, settings.training.seed)
-    except DataError as error:
-        raise DataCheckError(str(error)) from error
-    if splits.hash() != data_hash:
-        raise DataCheckError("The data has changed since check_data. Run the pipeline again.")
+    splits = read_checked_data(settings)
     texts = [example.sentence for example in splits.validation]
     answers: list[GoldenAnswer] = []
     try:

@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from model.data import DataError, Splits, read_splits
+from model.data import Splits
 from pipeline_steps import fingerprint, step
-from pipeline_steps.artefacts import DataReport, TrainingReport
+from pipeline_steps.artefacts import TrainingReport
 from pipeline_steps.aws import Clients
+from pipeline_steps.checked_data import read_checked_data
 from pipeline_steps.console import ProgressReporter
-from pipeline_steps.errors import ConfigurationError, DataCheckError, TrainingFailedError
+from pipeline_steps.errors import ConfigurationError, TrainingFailedError
 from pipeline_steps.files import file_hashes, write_folder_atomically
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
@@ -38,7 +39,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     from model.backbone import BackboneError, backbone_id  # noqa: PLC0415
     from model.tokenizer import TokenizerError  # noqa: PLC0415
 
-    splits = _checked_splits(settings)
+    splits = read_checked_data(settings)
     try:
         inputs = fingerprint.training_inputs(
             settings,
@@ -55,20 +56,6 @@ def run(settings: Settings, clients: Clients) -> Outcome:
         return _train(settings, splits, inputs)
     except (BackboneError, TokenizerError) as error:
         raise ConfigurationError(str(error)) from error
-
-
-def _checked_splits(settings: Settings) -> Splits:
-    checked = DataReport.load(settings.work_dir)
-    try:
-        splits = read_splits(settings.model.data, settings.training.seed)
-    except DataError as error:
-        raise DataCheckError(str(error)) from error
-    if splits.hash() != checked.data_hash or checked.blocking:
-        raise DataCheckError(
-            f"The data at {settings.model.data!r} is not what check_data passed. "
-            "Run `python -m pipeline_steps.check_data` with the same flags, then this again."
-        )
-    return splits
 
 
 def _is_intact(checkpoint: Path, made: TrainingReport) -> bool:
