@@ -20,7 +20,7 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
-from local_aws import api_rules, lambda_rules, sagemaker_rules
+from local_aws import api_rules, lambda_rules, registry_rules, sagemaker_rules
 from local_aws.children import Children
 from local_aws.front_door import FrontDoor
 from local_aws.http_api_plane import HttpApiPlane
@@ -139,6 +139,7 @@ class LocalAws:
         patches = Patches()
         stack.callback(patches.undo)
         sagemaker_rules.apply(patches, self._sagemaker)
+        registry_rules.apply(patches)
         lambda_rules.apply(patches, self._functions)
         api_rules.apply_api_rules(patches, self._apis)
         api_rules.apply_mail_rules(patches, api_rules.Outbox(self.outbox))
