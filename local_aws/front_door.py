@@ -27,6 +27,7 @@ FUNCTION = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?")
 CREDENTIAL = re.compile(r"Credential=[^/]+/\d+/([\w-]+)/([\w-]+)/")
 READING = ("Describe", "List", "Get", "Search")
 MAX_PAYLOAD_BYTES = 6_291_456  # of a Lambda invocation
+OWNER_HEADER = "x-amz-expected-bucket-owner"
 
 
 class FrontDoor:
@@ -60,6 +61,8 @@ class FrontDoor:
             answer = self._invoke_endpoint(request, region, endpoint[1])
         elif function and service == "lambda":
             answer = self._invoke_function(request, region, unquote(function[1]))
+        elif request.headers.get(OWNER_HEADER, DEFAULT_ACCOUNT_ID) != DEFAULT_ACCOUNT_ID:
+            answer = _not_the_owner(request)
         else:
             return self._control(request, environ, start_response)
         self.touch()
@@ -137,6 +140,13 @@ def _invoked(invocation: Invocation) -> Response:
     if invocation.function_error:
         headers["X-Amz-Function-Error"] = invocation.function_error
     return Response(invocation.payload, headers=headers, content_type="application/json")
+
+
+def _not_the_owner(request: Request) -> Response:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    request.get_data()  # S3's clients send the whole body before they read the answer
+    body = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+    return Response(body, status=403, content_type="application/xml")
 
 
 def _error(status: int, code: str, text: str, **more: Any) -> Response:

@@ -26,6 +26,7 @@ from local_aws.moto_patches import Patches, role_trusts
 from local_aws.sagemaker_plane import find_object
 
 BUSY_SECONDS = 0.2
+BUSY_FIELDS = ("State", "LastUpdateStatus")
 RESERVED_VARIABLES = {
     *("_HANDLER", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_LAMBDA_FUNCTION_NAME"),
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "LAMBDA_TASK_ROOT"),
@@ -117,23 +118,41 @@ def _tell_state(configuration: dict[str, Any], self: Any, on_create: bool = Fals
 def _publish_version(
     self: LambdaStorage, name_or_arn: str, description: str = ""
 ) -> LambdaFunction:
-    """A version with its own copies; its number is never given out again."""
-    function = self.get_function_by_name_or_arn_forbid_qualifier(name_or_arn)
+    """A version with its own copies, unless the last one is the same."""
+    function: Any = self.get_function_by_name_or_arn_forbid_qualifier(name_or_arn)
     refuse_while_busy(function)
     entry = self._functions[function.function_name]
-    if entry["versions"] and not function.code_or_config_updated:
+    if entry["versions"] and _content(entry["versions"][-1]) == _content(function):
         return entry["versions"][-1]
-    function.code_or_config_updated = False
-    entry["published"] = entry.get("published", 0) + 1
     version: Any = LambdaFunction.__new__(LambdaFunction)
     version.__dict__.update(vars(function))
     version.code = dict(function.code)
     version.environment_vars = dict(function.environment_vars)
-    version.set_version(entry["published"])
+    version.set_version(_next_version(self, function.function_name))
     version.description = description or function.description
     entry["versions"].append(version)
     self._arns[version.function_arn] = version
     return version
+
+
+def _content(function: LambdaFunction) -> dict[str, Any]:
+    """What makes a version another one: code and configuration, not its name or description."""
+    kept = function.get_configuration()
+    for name in ("FunctionArn", "Version", "Description", "LastModified", *BUSY_FIELDS):
+        kept.pop(name, None)
+    return kept
+
+
+def _next_version(storage: Any, name: str) -> int:
+    # A number is never given out again, even if the function is deleted and made anew:
+    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html
+    given = storage.__dict__.setdefault("versions_given", {})
+    given[name] = given.get(name, 0) + 1
+    return int(given[name])
+
+
+def _check_known(self: LambdaStorage, name: str) -> None:
+    self.get_function_by_name_or_arn_forbid_qualifier(name)  # raises if there is none
 
 
 def _resource(function: LambdaFunction, qualifier: str | None) -> str:
@@ -167,11 +186,24 @@ def _check_alias(
 
 
 def _check_deletion(self: LambdaBackend, function_name: str, qualifier: str | None = None) -> None:
+    self.get_function(function_name, qualifier)  # raises if there is none
+    if qualifier == "$LATEST":
+        raise InvalidParameterValueException(
+            "$LATEST version cannot be deleted without deleting the function."
+        )
     users = [a.name for a in self.list_aliases(function_name) if a.function_version == qualifier]
     if qualifier and users:
         raise ResourceConflictError(
             f"Version {qualifier} cannot be deleted: the alias {users[0]} points to it."
         )
+
+
+def _forget_version(
+    _: None, self: LambdaBackend, function_name: str, qualifier: str | None = None
+) -> None:
+    if qualifier:
+        latest = self.get_function(function_name)
+        self._lambdas._arns.pop(_resource(latest, qualifier), None)
 
 
 def _get_policy(self: LambdaBackend, function_name: str, qualifier: str | None = None) -> str:
@@ -210,10 +242,12 @@ def apply(patches: Patches, plane: LambdaPlane) -> None:
         patches.after(backend, update, evict)
     patches.after(LambdaFunction, "get_configuration", _tell_state)
     patches.set(LambdaStorage, "publish_version", _publish_version)
+    patches.before(LambdaStorage, "list_versions_by_function", _check_known)
     patches.before(LambdaStorage, "put_alias", _check_alias)
     patches.after(backend, "update_alias", evict)
     patches.before(backend, "delete_function", _check_deletion)
     patches.after(backend, "delete_function", evict)
+    patches.after(backend, "delete_function", _forget_version)
     patches.before(backend, "add_permission", _check_permission)
     patches.set(backend, "get_policy", _get_policy)
     patches.set(LambdaResponse, "remove_permission", _remove_permission)

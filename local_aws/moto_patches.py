@@ -1,7 +1,7 @@
 """Everything that is changed in moto's classes, made in one place and undone at the end.
 
 moto 5.2.5 accepts much that AWS refuses, and lacks a few calls. The rules of each service are in
-`sagemaker_rules`, `lambda_rules` and `api_rules`; they use the three verbs of `Patches`.
+the modules `*_rules`; they use the three verbs of `Patches`.
 """
 
 import functools
@@ -18,7 +18,7 @@ ABSENT = object()
 
 
 class Patches:
-    """Replaced attributes of classes, with what was there before."""
+    """Replaced attributes of classes and modules, with what was there before."""
 
     def __init__(self) -> None:
         self._before: list[tuple[Any, str, Any]] = []
@@ -26,7 +26,7 @@ class Patches:
         self._user_config = default_user_config.copy()
         default_user_config["lambda"] = {"use_docker": False}
 
-    def set(self, owner: type, name: str, value: Any) -> None:
+    def set(self, owner: Any, name: str, value: Any) -> None:
         """Give `owner` the attribute `name`, new or instead of its own."""
         self._before.append((owner, name, vars(owner).get(name, ABSENT)))
         setattr(owner, name, value)

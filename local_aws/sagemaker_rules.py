@@ -5,13 +5,16 @@ cannot be deleted (AWS lets it go, and the endpoint's next update fails for the 
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateEndpoint.html).
 """
 
+import functools
 from typing import Any
 
+import botocore.session
 from moto.core.responses import ActionResult
 from moto.sagemaker.exceptions import ValidationError
-from moto.sagemaker.models import FakeEndpoint, SageMakerModelBackend
+from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
+from local_aws.autoscaling_rules import forget_endpoint, refuse_update
 from local_aws.moto_patches import Patches, role_trusts
 from local_aws.sagemaker_plane import SageMakerPlane, find_model_data
 
@@ -60,13 +63,35 @@ def _check_config(
             message=f"Got {len(production_variants)} production variants; the local AWS, like a "
             "serverless endpoint, serves exactly one."
         )
-    concurrency = production_variants[0].get("ServerlessConfig", {}).get("MaxConcurrency", 1)
-    if not 1 <= concurrency <= MAX_SERVERLESS_CONCURRENCY:
+    _check_serverless(production_variants[0].get("ServerlessConfig", {}))
+
+
+def _check_serverless(config: dict[str, Any]) -> None:
+    most = MAX_SERVERLESS_CONCURRENCY
+    for name in ("MaxConcurrency", "ProvisionedConcurrency"):
+        value = config.get(name, 1)
+        if value > most:
+            raise ValidationError(
+                message=f"1 validation error detected: Value '{value}' at "
+                f"'productionVariants.1.member.serverlessConfig.{name[0].lower()}{name[1:]}' "
+                f"failed to satisfy constraint: Member must have value less than or equal to {most}"
+            )
+        most = value  # what is provisioned is at most what may run at once
+
+
+@functools.cache
+def _instance_types() -> frozenset[str]:
+    model = botocore.session.get_session().get_service_model("sagemaker")
+    return frozenset(model.shape_for("ProductionVariantInstanceType").metadata["enum"])
+
+
+def _check_instance_type(self: FakeEndpointConfig, instance_type: str) -> None:
+    """What AWS knows now; moto's list is some years old."""
+    if instance_type not in _instance_types():
         raise ValidationError(
-            message=f"1 validation error detected: Value '{concurrency}' at "
-            "'productionVariants.1.member.serverlessConfig.maxConcurrency' failed to satisfy "
-            "constraint: Member must have value less than or equal to "
-            f"{MAX_SERVERLESS_CONCURRENCY}"
+            message=f"1 validation error detected: Value '{instance_type}' at "
+            "'productionVariants.1.member.instanceType' failed to satisfy constraint: Member must "
+            f"satisfy enum value set: [{', '.join(sorted(_instance_types()))}]"
         )
 
 
@@ -103,6 +128,7 @@ def apply(patches: Patches, plane: SageMakerPlane) -> None:
         plane.roll_out(self, endpoint, endpoint.endpoint_config_name)
 
     def deleted(_: None, self: SageMakerModelBackend, endpoint_name: str) -> None:
+        forget_endpoint(self, endpoint_name)
         plane.retire(_arn(self, "endpoint", endpoint_name))
 
     def update_endpoint(self: SageMakerResponse) -> ActionResult:
@@ -114,21 +140,17 @@ def apply(patches: Patches, plane: SageMakerPlane) -> None:
                 message=f'Cannot update endpoint "{endpoint.arn}" in status Failed. '
                 "A failed endpoint can only be deleted."
             )
+        refuse_update(self.sagemaker_backend, endpoint, config_name)
         endpoint.endpoint_status = "Updating"
         plane.roll_out(self.sagemaker_backend, endpoint, config_name)
         return ActionResult({"EndpointArn": endpoint.arn})
 
-    def list_models(self: SageMakerResponse) -> ActionResult:
-        part = self._get_param("NameContains") or ""
-        models = [m for m in self.sagemaker_backend.list_models() if part in m.model_name]
-        return ActionResult({"Models": [model.response_object for model in models]})
-
     patches.before(backend, "create_model", _check_model)
     patches.before(backend, "create_endpoint_config", _check_config)
+    patches.set(FakeEndpointConfig, "validate_instance_type", _check_instance_type)
     patches.before(backend, "delete_endpoint_config", _check_config_deletion)
     patches.before(backend, "create_endpoint", _check_endpoint)
     patches.after(backend, "create_endpoint", started)
     patches.before(backend, "delete_endpoint", _idle_endpoint)
     patches.after(backend, "delete_endpoint", deleted)
     patches.set(SageMakerResponse, "update_endpoint", update_endpoint)
-    patches.set(SageMakerResponse, "list_models", list_models)

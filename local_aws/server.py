@@ -20,7 +20,15 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
-from local_aws import api_rules, lambda_rules, registry_rules, sagemaker_rules
+from local_aws import (
+    api_rules,
+    autoscaling_rules,
+    lambda_rules,
+    registry_rules,
+    sagemaker_lists,
+    sagemaker_rules,
+    tagging_rules,
+)
 from local_aws.children import Children
 from local_aws.front_door import FrontDoor
 from local_aws.http_api_plane import HttpApiPlane
@@ -139,7 +147,10 @@ class LocalAws:
         patches = Patches()
         stack.callback(patches.undo)
         sagemaker_rules.apply(patches, self._sagemaker)
+        sagemaker_lists.apply(patches)
         registry_rules.apply(patches)
+        autoscaling_rules.apply(patches)
+        tagging_rules.apply(patches)
         lambda_rules.apply(patches, self._functions)
         api_rules.apply_api_rules(patches, self._apis)
         api_rules.apply_mail_rules(patches, api_rules.Outbox(self.outbox))

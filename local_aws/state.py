@@ -27,7 +27,8 @@ from moto.s3.utils import _VersionedKeyStore
 
 SERVICES = (
     *("s3", "iam", "sts", "sagemaker", "apigatewayv2", "ses", "sesv2"),
-    *("logs", "cloudwatch", "sns", "ecr", "budgets"),
+    *("logs", "cloudwatch", "sns", "ecr", "budgets", "cloudformation"),
+    "application-autoscaling",
 )
 VERSIONS = {"format": 1, "moto": moto.__version__, "python": platform.python_version()}
 IN_MEMORY_BYTES = 64 * 1024  # larger bodies stay on disk

@@ -63,6 +63,42 @@ def test_restart_keeps_everything(tmp_path: Path, make_kit: Callable[[LocalAws],
         assert kit.invoke("kept", "a")["model_version"] == "kept-2"
 
 
+TEMPLATE = """
+Resources:
+  Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: !Sub "${AWS::StackName}-alarms"}}
+  Bucket: {Type: AWS::S3::Bucket, Properties: {BucketName: stacked-models}}
+Outputs: {TopicArn: {Value: !Ref Topic}}
+"""
+
+
+def test_restart_keeps_the_rest(tmp_path: Path, make_kit: Callable[[LocalAws], Any]) -> None:
+    where = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "endpoint/warm/variant/all",
+        "ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency",
+    }
+    with LocalAws(tmp_path, port=0, api_port=0) as aws:
+        kit = make_kit(aws)
+        kit.client("cloudformation").create_stack(StackName="stacked", TemplateBody=TEMPLATE)
+        kit.create_model("warm", kit.upload_model("warm"))
+        kit.create_config("warm", ProvisionedConcurrency=1)
+        kit.client("sagemaker").create_endpoint(EndpointName="warm", EndpointConfigName="warm")
+        kit.endpoint_when("warm", "InService")
+        kit.client("application-autoscaling").register_scalable_target(
+            **where, MinCapacity=1, MaxCapacity=2
+        )
+        kit.client("sagemaker").create_model_package_group(ModelPackageGroupName="kept")
+    with LocalAws(tmp_path, port=0, api_port=0) as aws:
+        kit = make_kit(aws)
+        (stack,) = kit.client("cloudformation").describe_stacks(StackName="stacked")["Stacks"]
+        assert stack["StackStatus"] == "CREATE_COMPLETE"
+        kit.client("sns").get_topic_attributes(TopicArn=stack["Outputs"][0]["OutputValue"])
+        kit.client("s3").head_bucket(Bucket="stacked-models")
+        kit.client("application-autoscaling").deregister_scalable_target(**where)
+        kit.client("sagemaker").delete_model_package_group(ModelPackageGroupName="kept")
+        kit.client("cloudformation").delete_stack(StackName="stacked")
+
+
 def test_deleted_bodies_leave_the_disk(tmp_path: Path, make_kit: Callable[[LocalAws], Any]) -> None:
     objects = tmp_path / "objects"
     digest = hashlib.sha256(b"x" * 100_000).hexdigest()
