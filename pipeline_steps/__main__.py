@@ -2,9 +2,10 @@
 
     python -m pipeline_steps --profile demo
 
-A step that finds its work done says "reused". After a step that fails, nothing runs but the mail;
-the exit code is that step's: 2 configuration, 3 data, 4 training, 5 below the bar, 6 packaging,
-7 deploy, 8 API, 9 smoke test, 1 anything unexpected.
+The release goes to staging first and then to production, unless the profile says that passing
+the evaluation is enough. A step that finds its work done says "reused". After a step that fails,
+nothing runs but the mail; the exit code is that step's: 2 configuration, 3 data, 4 training,
+5 below the bar, 6 packaging, 7 deploy, 8 API, 9 smoke test, 1 anything unexpected.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pipeline_steps import (
     deploy_endpoint,
     evaluate,
     export,
+    live_test,
     notify,
     package_model,
     smoke_test,
@@ -37,19 +39,35 @@ from pipeline_steps.artefacts import (
 )
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import PipelineError
-from pipeline_steps.settings import Settings
+from pipeline_steps.settings import Environment, Settings
 from pipeline_steps.step import Run
 
-STEPS: dict[str, Run] = {
+MODEL_STEPS: dict[str, Run] = {
     "check_data": check_data.run,
     "train": train.run,
     "export": export.run,
     "evaluate": evaluate.run,
     "package_model": package_model.run,
+}
+RELEASE_STEPS: dict[str, Run] = {  # in each environment
     "deploy_endpoint": deploy_endpoint.run,
     "create_api": create_api.run,
     "smoke_test": smoke_test.run,
 }
+
+
+Planned = tuple[str, Run, Environment | None]
+
+
+def plan(settings: Settings) -> list[Planned]:
+    """The steps of a run, in order, each with the environment that it is about, if it is."""
+    environments: list[Environment] = ["production"]
+    if settings.deploy.approval != "evaluation":
+        environments.insert(0, "staging")
+    steps: list[Planned] = [(name, run, None) for name, run in MODEL_STEPS.items()]
+    for environment in environments:
+        steps += [(name, run, environment) for name, run in RELEASE_STEPS.items()]
+    return steps
 
 
 @dataclass
@@ -65,15 +83,16 @@ class Pipeline:
     def run(self) -> None:
         """Run the steps; the first failure is mailed and then raised again."""
         print(f"T5 Sentiment, profile {self.settings.profile}, in {self.settings.work_dir}\n")
-        print(f"{'step':<16} {'status':<8} {'seconds':>7}")
+        print(f"{'step':<26} {'status':<8} {'seconds':>7}")
+        steps = plan(self.settings)
         try:
-            for name, run in STEPS.items():
-                self._run_step(name, run)
+            for step_of_plan in steps:
+                self._run_step(*step_of_plan)
         except BaseException as error:
             self.error = _describe(error)
             self.stopped = isinstance(error, KeyboardInterrupt)
-            ran = {record.name for record in self.records}
-            self.records += [StepRecord(name, "skipped", 0) for name in STEPS if name not in ran]
+            left = steps[len(self.records) :]
+            self.records += [StepRecord(name, "skipped", 0, "", where) for name, _, where in left]
             raise
         finally:
             self._save()
@@ -81,20 +100,24 @@ class Pipeline:
                 self._notify()
                 self._save()
 
-    def _run_step(self, name: str, run: Run) -> None:
+    def _run_step(self, name: str, run: Run, where: Environment | None) -> None:
         started = time.monotonic()
+        settings = self.settings.in_environment(where) if where else self.settings
         try:
-            outcome = run(self.settings, self.clients)
+            outcome = run(settings, self.clients)
         except BaseException as error:
-            self._record(name, "failed", started, _describe(error))
+            self._record(name, where, "failed", started, _describe(error))
             raise
-        self._record(name, outcome.status, started, outcome.detail)
+        self._record(name, where, outcome.status, started, outcome.detail)
 
-    def _record(self, name: str, status: str, started: float, detail: str) -> None:
+    def _record(
+        self, name: str, where: Environment | None, status: str, started: float, detail: str
+    ) -> None:
         seconds = round(time.monotonic() - started, 2)
-        self.records.append(StepRecord(name, status, seconds, detail))
+        made = StepRecord(name, status, seconds, detail, where)
+        self.records.append(made)
         shown = "" if status == "failed" else detail  # a failure is told in full at the end
-        print(f"{name:<16} {status:<8} {seconds:>7.1f}  {shown}".rstrip(), flush=True)
+        print(f"{made.title:<26} {status:<8} {seconds:>7.1f}  {shown}".rstrip(), flush=True)
 
     def _notify(self) -> None:
         started = time.monotonic()
@@ -102,23 +125,28 @@ class Pipeline:
             outcome = notify.run(self.settings, self.clients)
         except Exception as error:  # noqa: BLE001 - whatever it is, the result stands
             # A mail that cannot be sent must not make a good release look bad, or hide a failure.
-            self._record("notify", "failed", started, _describe(error))
+            self._record("notify", None, "failed", started, _describe(error))
             print(f"warning: no mail was sent. {_describe(error)}", file=sys.stderr)
         else:
-            self._record("notify", outcome.status, started, outcome.detail)
+            self._record("notify", None, outcome.status, started, outcome.detail)
 
     def _save(self) -> None:
         """Write `run.json`; a file of the work folder counts only if it is of this run."""
         folder = self.settings.work_dir
-        passed = {record.name for record in self.records if record.status in ("done", "reused")}
+        passed = {
+            record.name
+            for record in self.records
+            if record.status in ("done", "reused") and record.environment != "staging"
+        }
         trained = TrainingReport.find(folder / "checkpoint") if "train" in passed else None
         exported = ExportReport.find(folder) if "export" in passed else None
         # A model below the bar has its figures too, though its step has failed.
         evaluation = Evaluation.find(folder)
         if not (exported and evaluation and evaluation.candidate_hash == exported.candidate_hash):
             evaluation = None
-        release = Release.find(folder) if "deploy_endpoint" in passed else None
-        api = Api.find(folder) if "create_api" in passed else None
+        live = self.settings.in_environment("production").environment_dir
+        release = Release.find(live) if "deploy_endpoint" in passed else None
+        api = Api.find(live) if "create_api" in passed else None
         report = RunReport(
             profile=self.settings.profile,
             model_version=trained.model_version if trained else None,
@@ -145,22 +173,15 @@ def _run(arguments: argparse.Namespace) -> None:
     settings = settings_module.from_flags(arguments)
     with step.locked(settings.work_dir):
         Pipeline(settings, Clients()).run()
-    api = Api.load(settings.work_dir)
-    body = json.dumps({"inputs": smoke_test.EXAMPLE})
+    api = Api.load(settings.in_environment("production").environment_dir)
+    body = json.dumps({"inputs": live_test.EXAMPLE})
     print(f"\nLive at {api.api_url}. Try it:\n")
     print(f"  curl -s {api.api_url}/predict -H 'Content-Type: application/json' -d '{body}'")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the pipeline and give back its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline_steps",
-        usage="%(prog)s [flags]      --help lists them all",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    settings_module.add_flags(parser)
+    parser = step.parser_with_flags(__doc__, "python -m pipeline_steps")
     parsed = parser.parse_args(arguments)
     return step.exit_code_of(lambda: _run(parsed))
 

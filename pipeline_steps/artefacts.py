@@ -25,8 +25,9 @@ class Artefact:
 
     def save(self, work_dir: Path) -> None:
         """Write the file into `work_dir`, whole or not at all."""
-        text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
-        write_atomically(work_dir / self.FILE, lambda path: path.write_text(text, encoding="utf-8"))
+        write_atomically(
+            work_dir / self.FILE, lambda path: path.write_text(self.text(), encoding="utf-8")
+        )
 
     @classmethod
     def load(cls, work_dir: Path) -> Self:
@@ -38,14 +39,30 @@ class Artefact:
         path = work_dir / cls.FILE
         advice = f"Run `python -m pipeline_steps.{cls.STEP}` with the same flags first."
         try:
-            payload = json.loads(path.read_bytes())
-            if not isinstance(payload, dict):
-                raise TypeError(f"expected an object, found {type(payload).__name__}")
-            return dacite.from_dict(cls, payload, dacite.Config(strict=True))
+            return cls.parse(path.read_bytes())
         except FileNotFoundError:
             raise ConfigurationError(f"{path} is missing. {advice}") from None
-        except (ValueError, TypeError, dacite.DaciteError) as error:
+        except ValueError as error:
             raise ConfigurationError(f"{path} is not readable ({error}). {advice}") from error
+
+    @classmethod
+    def parse(cls, text: bytes) -> Self:
+        """Read what `save` wrote, wherever it was kept.
+
+        Raises:
+            ValueError: it is not what this code writes.
+        """
+        payload = json.loads(text)
+        if not isinstance(payload, dict):
+            raise ValueError(f"expected an object, found {type(payload).__name__}")
+        try:
+            return dacite.from_dict(cls, payload, dacite.Config(strict=True))
+        except dacite.DaciteError as error:
+            raise ValueError(str(error)) from error
+
+    def text(self) -> str:
+        """The JSON that the file holds."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def find(cls, work_dir: Path) -> Self | None:
@@ -197,7 +214,7 @@ class Manifest(Artefact):
 
 @dataclass(frozen=True)
 class Release(Artefact):
-    """What serves now, and what served before."""
+    """What the endpoint of one environment was brought to."""
 
     FILE: ClassVar[str] = "release.json"
     STEP: ClassVar[str] = "deploy_endpoint"
@@ -205,10 +222,9 @@ class Release(Artefact):
     model_version: str
     endpoint_name: str
     endpoint_config_name: str
-    previous_endpoint_config_name: str | None
-    model_name: str
     model_data_url: str
     tarball_sha256: str
+    model_package_arn: str
 
 
 @dataclass(frozen=True)
@@ -243,6 +259,35 @@ class SmokeReport(Artefact):
 
 
 @dataclass(frozen=True)
+class ReleaseRecord(Artefact):
+    """A record of an environment's history in S3: a release that passed its test, or a rollback.
+
+    `reason` is "release" or "rollback", `replaced` the identity of what served before: after a
+    rollback, of the release that was withdrawn.
+    """
+
+    FILE: ClassVar[str] = "released.json"
+    STEP: ClassVar[str] = "smoke_test"
+
+    released_at: str
+    reason: str
+    model_version: str
+    endpoint_name: str
+    endpoint_config_name: str
+    function_version: str
+    model_data_url: str
+    tarball_sha256: str
+    model_package_arn: str
+    git: dict[str, Any]
+    replaced: str | None
+
+    @property
+    def identity(self) -> str:
+        """What makes two releases the same: the endpoint's configuration and the function."""
+        return f"{self.endpoint_config_name}@{self.function_version}"
+
+
+@dataclass(frozen=True)
 class StepRecord:
     """How one step of a run ended."""
 
@@ -250,6 +295,12 @@ class StepRecord:
     status: str
     seconds: float
     detail: str = ""
+    environment: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The step's name, with the environment that it was about, if it was."""
+        return f"{self.name} ({self.environment})" if self.environment else self.name
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """boto3 clients with timeouts and bounded retries, and AWS's errors in our words."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -22,9 +23,17 @@ ADVICE = {
     "AccessDeniedException": "The role in use must be allowed this action on this resource.",
     "ExpiredToken": "Log in to AWS again and run the same command: it goes on where it ended.",
     "ExpiredTokenException": "Log in to AWS again and run the same command.",
-    "ResourceLimitExceeded": "Ask for a higher limit in the Service Quotas console.",
+    "ResourceLimitExceeded": (
+        "Ask for more of the quota that it names in the Service Quotas console (service Amazon "
+        "SageMaker), or need less of it: --memory-mb, --max-concurrency, --max-capacity; an "
+        "account without serverless endpoints can use --mode realtime."
+    ),
+    "RequestLimitExceeded": "AWS is throttling this account; run the same command again later.",
+    "TooManyRequestsException": "AWS is throttling this account; run the same command again later.",
+    "Throttling": "AWS is throttling this account; run the same command again later.",
     "ThrottlingException": "AWS is throttling this account; run the same command again later.",
 }
+EXISTING_CODES = {"ResourceConflictException", "ConflictException", "ResourceInUse"}
 MISSING_CODES = {
     "ResourceNotFoundException",
     "NotFoundException",
@@ -67,6 +76,41 @@ class Clients:
         return self._client("apigatewayv2")
 
     @cached_property
+    def autoscaling(self) -> Any:
+        """Application Auto Scaling."""
+        return self._client("application-autoscaling")
+
+    @cached_property
+    def cloudwatch(self) -> Any:
+        """CloudWatch: alarms and dashboards."""
+        return self._client("cloudwatch")
+
+    @cached_property
+    def logs(self) -> Any:
+        """CloudWatch Logs."""
+        return self._client("logs")
+
+    @cached_property
+    def tagging(self) -> Any:
+        """The Resource Groups Tagging API, which finds resources by their tags."""
+        return self._client("resourcegroupstaggingapi")
+
+    @cached_property
+    def cloudformation(self) -> Any:
+        """CloudFormation."""
+        return self._client("cloudformation")
+
+    @cached_property
+    def iam(self) -> Any:
+        """Identity and Access Management."""
+        return self._client("iam")
+
+    @cached_property
+    def sts(self) -> Any:
+        """Security Token Service."""
+        return self._client("sts")
+
+    @cached_property
     def ses(self) -> Any:
         """Amazon SES v2."""
         return self._client("sesv2")
@@ -98,6 +142,47 @@ def is_missing(error: ClientError) -> bool:
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     said = message.lower().startswith("could not find") or "does not exist" in message.lower()
     return code in MISSING_CODES or (code == "ValidationException" and said)
+
+
+def exists_already(error: ClientError) -> bool:
+    """Whether AWS says that what should be created is there: ours, after a lost answer, or not.
+
+    SageMaker has no code of its own for that either.
+    """
+    code, message = error.response["Error"]["Code"], error.response["Error"]["Message"].lower()
+    return code in EXISTING_CODES or (code == "ValidationException" and "already exist" in message)
+
+
+def create(call: Any, **arguments: Any) -> bool:
+    """Create something unless it is there; gives whether this call made it.
+
+    A call whose answer was lost is sent again by botocore, and then finds its own work.
+    """
+    try:
+        call(**arguments)
+    except ClientError as error:
+        if exists_already(error):
+            return False
+        raise
+    return True
+
+
+def when_role_is_usable(call: Callable[[], Any], timeout: float, poll: float) -> Any:
+    """Make `call`, again and again for `timeout` seconds while its new role is not yet known.
+
+    IAM takes some seconds to tell the other services:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return call()
+        except ClientError as error:
+            message = error.response["Error"]["Message"].lower()
+            unknown = "could not assume role" in message or "cannot be assumed" in message
+            if not unknown or time.monotonic() + poll > deadline:
+                raise
+            time.sleep(poll)
 
 
 def find(call: Any, **arguments: Any) -> dict[str, Any] | None:

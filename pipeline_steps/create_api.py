@@ -15,19 +15,21 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from pipeline_steps import step
+from pipeline_steps import http_api, releases, step
 from pipeline_steps.artefacts import Api, Release
-from pipeline_steps.aws import Clients, aws_errors, find
+from pipeline_steps.aws import Clients, aws_errors, create, find, when_role_is_usable
 from pipeline_steps.errors import ApiError
+from pipeline_steps.releases import ALIAS
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
 SOURCES = Path(__file__).parents[1] / "lambda"
-ALIAS = "live"
+TRIES = 4  # of changing the function: code, configuration, and what another run may have begun
 ROUTE = "POST /predict"
 RUNTIME = "python3.13"
 FUNCTION_SECONDS = 29  # API Gateway waits for 30
 FUNCTION_MB = 256
+FUNCTION_WAIT_SECONDS = 120  # for the function to be created, updated or published
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip can hold: the same bytes each time
 
 
@@ -36,27 +38,31 @@ def run(settings: Settings, clients: Clients) -> Outcome:
 
     Raises:
         ConfigurationError: the function's role is not set.
-        ApiError: AWS refused a call.
+        ApiError: AWS refused a call. The endpoint is back at the last good release then: the one
+            it serves has not been tested.
     """
-    release = Release.load(settings.work_dir)
-    name = settings.deploy.name
-    with aws_errors(ApiError, f"Creating the API {name!r}"):
-        version, changed = _deploy_function(settings, clients.lambda_, release)
-        arn = _point_alias(clients.lambda_, name, version)
-        api = _find_or_create_api(settings, clients.apigateway)
-        _route(clients.apigateway, api["ApiId"], arn)
-        _permit(clients.lambda_, name, api["ApiId"], arn)
-    api_url = api["ApiEndpoint"]
+    release = Release.load(settings.environment_dir)
+    name = settings.resource_name
+    try:
+        with aws_errors(ApiError, f"Creating the API {name!r}"):
+            version, changed = _deploy_function(settings, clients.lambda_, release)
+            arn = _point_alias(clients.lambda_, name, version)
+            api = _find_or_create_api(settings, clients.apigateway)
+            _route(clients.apigateway, api["ApiId"], arn)
+            _permit(clients.lambda_, name, api["ApiId"], arn)
+    except ApiError as error:
+        raise ApiError(f"{error} {releases.undo(settings, clients)}") from error
     made = Api(
         api_id=api["ApiId"],
-        api_url=api_url,
+        api_url=api["ApiEndpoint"],
         function_name=name,
         function_version=version,
         endpoint_name=release.endpoint_name,
     )
-    unchanged = not changed and Api.find(settings.work_dir) == made
-    made.save(settings.work_dir)
-    return Outcome("reused" if unchanged else "done", f"{api_url} (function version {version})")
+    unchanged = not changed and Api.find(settings.environment_dir) == made
+    made.save(settings.environment_dir)
+    detail = f"{made.api_url} (function version {version})"
+    return Outcome("reused" if unchanged else "done", detail)
 
 
 def zip_function(folder: Path = SOURCES) -> bytes:
@@ -72,8 +78,8 @@ def zip_function(folder: Path = SOURCES) -> bytes:
 
 
 def _deploy_function(settings: Settings, lambda_: Any, release: Release) -> tuple[str, bool]:
-    """Create or update the function; gives its newest version, and whether it is new."""
-    name = settings.deploy.name
+    """Create or update the function; gives the version to serve, and whether it is new."""
+    name = settings.resource_name
     code = zip_function()
     configuration = {
         "Runtime": RUNTIME,
@@ -83,35 +89,60 @@ def _deploy_function(settings: Settings, lambda_: Any, release: Release) -> tupl
         "MemorySize": FUNCTION_MB,
         "Environment": {"Variables": {"ENDPOINT_NAME": release.endpoint_name}},
     }
-    found = find(lambda_.get_function, FunctionName=name)
-    if found is None:
-        tags = {"project": "t5-sentiment", "environment": settings.profile}
-        lambda_.create_function(
-            FunctionName=name, Code={"ZipFile": code}, Tags=tags, **configuration
+    if find(lambda_.get_function_configuration, FunctionName=name) is None:
+        function = {"Code": {"ZipFile": code}, "Tags": settings.tags, **configuration}
+        when_role_is_usable(
+            lambda: create(lambda_.create_function, FunctionName=name, **function),
+            settings.deploy.role_timeout,
+            settings.deploy.poll_seconds,
         )
-        lambda_.get_waiter("function_active_v2").wait(FunctionName=name)
-        return _publish(lambda_, name), True
-    digest = base64.b64encode(hashlib.sha256(code).digest()).decode()
-    current = found["Configuration"]
-    changed = False
-    if current["CodeSha256"] != digest:
-        lambda_.update_function_code(FunctionName=name, ZipFile=code)
-        lambda_.get_waiter("function_updated_v2").wait(FunctionName=name)
-        changed = True
-    if any(current.get(key) != value for key, value in configuration.items()):
-        lambda_.update_function_configuration(FunctionName=name, **configuration)
-        lambda_.get_waiter("function_updated_v2").wait(FunctionName=name)
-        changed = True
+    changed = _bring_function_to(settings, lambda_, code, configuration)
     alias = find(lambda_.get_alias, FunctionName=name, Name=ALIAS)
     if alias and not changed and _is_current(lambda_, name, alias["FunctionVersion"]):
         return alias["FunctionVersion"], False
-    return _publish(lambda_, name), True
+    return _publish(settings, lambda_), True
 
 
-def _publish(lambda_: Any, name: str) -> str:
+def _bring_function_to(
+    settings: Settings, lambda_: Any, code: bytes, configuration: dict[str, Any]
+) -> bool:
+    """Have $LATEST be this code and configuration; gives whether that took a change."""
+    name, changed = settings.resource_name, False
+    digest = base64.b64encode(hashlib.sha256(code).digest()).decode()
+    for _ in range(TRIES):
+        # Whatever is in progress, of this run or another, has its end first.
+        _wait(settings, lambda_, "function_active_v2", name)
+        _wait(settings, lambda_, "function_updated_v2", name)
+        current = lambda_.get_function_configuration(FunctionName=name)
+        try:
+            if current["CodeSha256"] != digest:
+                lambda_.update_function_code(FunctionName=name, ZipFile=code)
+            elif any(current.get(key) != value for key, value in configuration.items()):
+                lambda_.update_function_configuration(FunctionName=name, **configuration)
+            else:
+                return changed
+        except lambda_.exceptions.ResourceConflictException:
+            pass  # an update is in progress: perhaps this one, when the answer to it was lost
+        changed = True
+    raise ApiError(
+        f"The function {name!r} was changed by another run each time this one tried. Let the "
+        "other run end, then run this again."
+    )
+
+
+def _wait(settings: Settings, lambda_: Any, state: str, name: str, **more: str) -> None:
+    poll = settings.deploy.poll_seconds
+    attempts = max(1, int(FUNCTION_WAIT_SECONDS / poll))
+    lambda_.get_waiter(state).wait(
+        FunctionName=name, WaiterConfig={"Delay": poll, "MaxAttempts": attempts}, **more
+    )
+
+
+def _publish(settings: Settings, lambda_: Any) -> str:
+    name = settings.resource_name
     version: str = lambda_.publish_version(FunctionName=name)["Version"]
     # The alias must not move to a version that cannot answer yet.
-    lambda_.get_waiter("published_version_active").wait(FunctionName=name, Qualifier=version)
+    _wait(settings, lambda_, "published_version_active", name, Qualifier=version)
     return version
 
 
@@ -126,21 +157,24 @@ def _is_current(lambda_: Any, name: str, version: str) -> bool:
 def _point_alias(lambda_: Any, name: str, version: str) -> str:
     alias = find(lambda_.get_alias, FunctionName=name, Name=ALIAS)
     if alias is None:
-        alias = lambda_.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
-    elif alias["FunctionVersion"] != version:
+        create(lambda_.create_alias, FunctionName=name, Name=ALIAS, FunctionVersion=version)
+        alias = lambda_.get_alias(FunctionName=name, Name=ALIAS)
+    if alias["FunctionVersion"] != version:
         alias = lambda_.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
     arn: str = alias["AliasArn"]
     return arn
 
 
 def _find_or_create_api(settings: Settings, apigateway: Any) -> dict[str, Any]:
-    pages = apigateway.get_paginator("get_apis").paginate()
-    for api in (api for page in pages for api in page["Items"]):
-        if api["Name"] == settings.deploy.name:
-            return dict(api)
-    tags = {"project": "t5-sentiment", "environment": settings.profile}
-    created = apigateway.create_api(Name=settings.deploy.name, ProtocolType="HTTP", Tags=tags)
-    return dict(created)
+    found = http_api.find_api(settings, apigateway)
+    if found is None:
+        name, tags = settings.resource_name, settings.tags
+        apigateway.create_api(Name=name, ProtocolType="HTTP", Tags=tags)
+        # Asked again, as a lost answer may have made two of them.
+        found = http_api.find_api(settings, apigateway)
+    if found is None:
+        raise ApiError(f"API Gateway does not list the API {settings.resource_name!r} just made.")
+    return found
 
 
 def _route(apigateway: Any, api_id: str, function_arn: str) -> None:
@@ -160,27 +194,25 @@ def _route(apigateway: Any, api_id: str, function_arn: str) -> None:
     target = f"integrations/{integration['IntegrationId']}"
     routes = {item["RouteKey"]: item for item in apigateway.get_routes(ApiId=api_id)["Items"]}
     if ROUTE not in routes:
-        apigateway.create_route(ApiId=api_id, RouteKey=ROUTE, Target=target)
+        create(apigateway.create_route, ApiId=api_id, RouteKey=ROUTE, Target=target)
     elif routes[ROUTE].get("Target") != target:
         apigateway.update_route(ApiId=api_id, RouteId=routes[ROUTE]["RouteId"], Target=target)
     if find(apigateway.get_stage, ApiId=api_id, StageName="$default") is None:
-        apigateway.create_stage(ApiId=api_id, StageName="$default", AutoDeploy=True)
+        create(apigateway.create_stage, ApiId=api_id, StageName="$default", AutoDeploy=True)
 
 
 def _permit(lambda_: Any, name: str, api_id: str, alias_arn: str) -> None:
     """Let this API, and no other, call the function's alias."""
     region, account = alias_arn.split(":")[3:5]
-    try:
-        lambda_.add_permission(
-            FunctionName=name,
-            Qualifier=ALIAS,
-            StatementId=f"api-{api_id}",
-            Action="lambda:InvokeFunction",
-            Principal="apigateway.amazonaws.com",
-            SourceArn=f"arn:aws:execute-api:{region}:{account}:{api_id}/*/*",
-        )
-    except lambda_.exceptions.ResourceConflictException:
-        return  # it is already allowed
+    create(
+        lambda_.add_permission,
+        FunctionName=name,
+        Qualifier=ALIAS,
+        StatementId=f"api-{api_id}",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=f"arn:aws:execute-api:{region}:{account}:{api_id}/*/*",
+    )
 
 
 if __name__ == "__main__":

@@ -1,29 +1,26 @@
-"""Put the model behind a SageMaker Serverless endpoint: S3, Model, EndpointConfig, Endpoint.
+"""Put the model behind a SageMaker endpoint: S3, Model Registry, Model, EndpointConfig, Endpoint.
 
-    python -m pipeline_steps.deploy_endpoint --profile sst2
+    python -m pipeline_steps.deploy_endpoint --profile sst2 --environment staging
 
-Reads `model.tar.gz` and `manifest.json`, writes `release.json`. An endpoint is created once and
-then updated in place: the old model answers until the new one is ready, and its configuration is
-kept. https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html
+Reads `model.tar.gz` and `manifest.json`, writes `release.json`. The old model answers until the
+new one is ready, and its configuration is kept. Production takes approved models only.
+https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html
 """
 
 import sys
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError
 
-from pipeline_steps import step
-from pipeline_steps.artefacts import Manifest, Release
-from pipeline_steps.aws import Clients, aws_errors, find
+from pipeline_steps import endpoint, registry, releases, scaling, step
+from pipeline_steps.artefacts import Evaluation, Manifest, Release
+from pipeline_steps.aws import Clients, aws_errors, create, find, when_role_is_usable
 from pipeline_steps.errors import ConfigurationError, DeployError
 from pipeline_steps.files import file_hash, hash_of
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
-POLL_SECONDS = 2
-BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack")
-VARIANT = "AllTraffic"
 MAX_NAME = 63  # characters of a Model, EndpointConfig or Endpoint name
 # What AWS's Hugging Face image needs to find our handler functions in the tarball.
 CONTAINER_ENVIRONMENT = {
@@ -38,7 +35,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
 
     Raises:
         ConfigurationError: the bucket or the role is not set.
-        DeployError: AWS refused a call, or the endpoint did not take the new model.
+        DeployError: AWS refused a call, the model is not approved, or the endpoint did not take it.
     """
     manifest = Manifest.load(settings.work_dir)
     tarball = settings.work_dir / "model.tar.gz"
@@ -47,163 +44,104 @@ def run(settings: Settings, clients: Clients) -> Outcome:
             f"{tarball} is not the file that {Manifest.FILE} describes. "
             "Run `python -m pipeline_steps.package_model` with the same flags again."
         )
-    endpoint = settings.deploy.name
-    tags = [
-        {"Key": "project", "Value": "t5-sentiment"},
-        {"Key": "environment", "Value": settings.profile},
-        {"Key": "model_version", "Value": manifest.model_version},
-    ]
-    with aws_errors(DeployError, f"Deploying to the endpoint {endpoint!r}"):
-        url = _upload(settings, clients.s3, manifest, tarball)
-        name = _create_config(settings, clients.sagemaker, manifest, url, tags)
-        before = _settled(settings, clients.sagemaker, endpoint)
-        changed = _point_endpoint(clients.sagemaker, endpoint, name, before, tags)
-        if changed:
-            _wait(settings, clients.sagemaker, endpoint)
-        now = clients.sagemaker.describe_endpoint(EndpointName=endpoint)
-    _refuse_other(now, name)
-    _record(settings, manifest, url, name, before)
-    detail = f"endpoint {endpoint} serves {manifest.model_version}"
+    sagemaker = clients.sagemaker
+    with aws_errors(DeployError, f"Deploying to the endpoint {settings.resource_name!r}"):
+        url = _upload(settings, clients, manifest, tarball)
+        container: dict[str, Any] = {
+            "Image": settings.deploy.image.format(region=sagemaker.meta.region_name),
+            "ModelDataUrl": url,
+            "Environment": CONTAINER_ENVIRONMENT,
+        }
+        package = registry.register(settings, sagemaker, manifest, container["Image"], url)
+        if settings.deploy.environment == "production":
+            registry.refuse_unapproved(settings, sagemaker, package)
+        name = _create_config(settings, sagemaker, manifest, container)
+        changed = _switch(settings, clients, name)
+    Release(
+        model_version=manifest.model_version,
+        endpoint_name=settings.resource_name,
+        endpoint_config_name=name,
+        model_data_url=url,
+        tarball_sha256=manifest.tarball_sha256,
+        model_package_arn=package,
+    ).save(settings.environment_dir)
+    detail = f"endpoint {settings.resource_name} serves {manifest.model_version}"
     return Outcome("done" if changed else "reused", detail)
 
 
-def _upload(settings: Settings, s3: Any, manifest: Manifest, tarball: Path) -> str:
+def _upload(settings: Settings, clients: Clients, manifest: Manifest, tarball: Path) -> str:
+    """Upload what is not there yet; gives the tarball's URL."""
     bucket = settings.require("deploy", "bucket")
+    # A bucket of that name in another account must not get our model.
+    owner = {"ExpectedBucketOwner": clients.sts.get_caller_identity()["Account"]}
     # The hash in the key makes an object final: what is there is never written again.
     prefix = f"{settings.deploy.name}/{manifest.model_version}/{manifest.tarball_sha256[:16]}"
-    for path in (settings.work_dir / Manifest.FILE, tarball):
-        key = f"{prefix}/{path.name}"
-        if find(s3.head_object, Bucket=bucket, Key=key) is None:
-            s3.upload_file(str(path), bucket, key, ExtraArgs={"ChecksumAlgorithm": "SHA256"})
+    evaluation, described = (settings.work_dir / kind.FILE for kind in (Evaluation, Manifest))
+    try:
+        for path in (evaluation, described, tarball):
+            key = f"{prefix}/{path.name}"
+            if find(clients.s3.head_object, Bucket=bucket, Key=key, **owner) is None:
+                extra = {"ChecksumAlgorithm": "SHA256", **owner}
+                clients.s3.upload_file(str(path), bucket, key, ExtraArgs=extra)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
+            raise
+        raise DeployError(
+            f"The bucket {bucket!r} refuses {error.operation_name} (403). Either it belongs to "
+            f"another account than {owner['ExpectedBucketOwner']}, or the role in use may not "
+            "read and write it. Set MODEL_BUCKET to the bucket that `make bootstrap` made."
+        ) from error
     return f"s3://{bucket}/{prefix}/{tarball.name}"
 
 
 def _create_config(
-    settings: Settings, sagemaker: Any, manifest: Manifest, url: str, tags: list[dict[str, str]]
+    settings: Settings, sagemaker: Any, manifest: Manifest, container: dict[str, Any]
 ) -> str:
     """Create the Model and the EndpointConfig, both under one name that says what is in them."""
-    region = sagemaker.meta.region_name
     role = settings.require("deploy", "sagemaker_role_arn")
-    container = {
-        "Image": settings.deploy.image.format(region=region),
-        "ModelDataUrl": url,
-        "Environment": CONTAINER_ENVIRONMENT,
-    }
-    serverless = {
-        "MemorySizeInMB": settings.deploy.memory_mb,
-        "MaxConcurrency": settings.deploy.max_concurrency,
-    }
-    digest = hash_of([container, serverless, role])[:8]
-    name = f"{settings.deploy.name}-{manifest.model_version}-{digest}"
+    capacity = scaling.capacity(settings)
+    digest = hash_of([container, capacity, role])[:8]
+    name = f"{settings.resource_name}-{manifest.model_version}-{digest}"
     if len(name) > MAX_NAME:
         raise ConfigurationError(
             f"The resource name {name!r} has {len(name)} characters, SageMaker allows {MAX_NAME}. "
             f"Choose a shorter name in [{settings.profile}.deploy]."
         )
+    described = {**settings.tags, "model_version": manifest.model_version}
+    tags = [{"Key": key, "Value": value} for key, value in described.items()]
     if find(sagemaker.describe_model, ModelName=name) is None:
-        sagemaker.create_model(
-            ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role, Tags=tags
+        model = {"PrimaryContainer": container, "ExecutionRoleArn": role, "Tags": tags}
+        when_role_is_usable(
+            lambda: create(sagemaker.create_model, ModelName=name, **model),
+            settings.deploy.role_timeout,
+            settings.deploy.poll_seconds,
         )
     if find(sagemaker.describe_endpoint_config, EndpointConfigName=name) is None:
-        variant = {"VariantName": VARIANT, "ModelName": name, "ServerlessConfig": serverless}
-        sagemaker.create_endpoint_config(
-            EndpointConfigName=name, ProductionVariants=[variant], Tags=tags
+        variant = {"VariantName": endpoint.VARIANT, "ModelName": name, **capacity}
+        create(
+            sagemaker.create_endpoint_config,
+            EndpointConfigName=name,
+            ProductionVariants=[variant],
+            Tags=tags,
         )
     return name
 
 
-def _settled(settings: Settings, sagemaker: Any, endpoint: str) -> dict[str, Any] | None:
-    """The endpoint as it is once nothing is in progress; None where there is none."""
-    found = find(sagemaker.describe_endpoint, EndpointName=endpoint)
-    if found and found["EndpointStatus"] in BUSY:
-        print(f"  endpoint {endpoint} is {found['EndpointStatus']}: waiting for it first")
-        _wait(settings, sagemaker, endpoint)
-        found = find(sagemaker.describe_endpoint, EndpointName=endpoint)
-    if found and found["EndpointStatus"] == "Failed":
-        # It answers nobody, and AWS allows nothing but its deletion.
-        print(f"  endpoint {endpoint} is Failed: deleting it to create it anew")
-        sagemaker.delete_endpoint(EndpointName=endpoint)
-        sagemaker.get_waiter("endpoint_deleted").wait(
-            EndpointName=endpoint, WaiterConfig=_polling(settings)
-        )
-        return None
-    return found
-
-
-def _point_endpoint(
-    sagemaker: Any,
-    endpoint: str,
-    config: str,
-    before: dict[str, Any] | None,
-    tags: list[dict[str, str]],
-) -> bool:
-    if before is None:
-        sagemaker.create_endpoint(EndpointName=endpoint, EndpointConfigName=config, Tags=tags)
-    elif before["EndpointConfigName"] != config:
-        sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
-    else:
-        return False
-    return True
-
-
-def _wait(settings: Settings, sagemaker: Any, endpoint: str) -> None:
+def _switch(settings: Settings, clients: Clients, name: str) -> bool:
+    """Have the endpoint serve the configuration `name`, and scale it."""
+    found = endpoint.describe(settings, clients.sagemaker)
+    if found and found["EndpointConfigName"] != name:
+        scaling.pause(settings, clients)
+    good = releases.last_good(releases.history(settings, clients))
     try:
-        sagemaker.get_waiter("endpoint_in_service").wait(
-            EndpointName=endpoint, WaiterConfig=_polling(settings)
-        )
-    except WaiterError as error:
-        found = sagemaker.describe_endpoint(EndpointName=endpoint)
-        reason = found.get("FailureReason", str(error))
-        raise DeployError(
-            f"The endpoint {endpoint!r} is {found['EndpointStatus']} after at most "
-            f"{settings.deploy.endpoint_timeout} s: {reason} See its log group "
-            f"/aws/sagemaker/Endpoints/{endpoint}; a longer wait is --endpoint-timeout."
-        ) from error
-
-
-def _polling(settings: Settings) -> dict[str, int]:
-    attempts = max(1, settings.deploy.endpoint_timeout // POLL_SECONDS)
-    return {"Delay": POLL_SECONDS, "MaxAttempts": attempts}
-
-
-def _refuse_other(now: dict[str, Any], config: str) -> None:
-    # An update that fails ends "InService" too: with the configuration of before.
-    if now["EndpointConfigName"] != config or now["EndpointStatus"] != "InService":
-        raise DeployError(
-            f"The endpoint {now['EndpointName']!r} did not take {config!r}: "
-            f"{now.get('FailureReason', 'no reason given')} "
-            f"{now['EndpointConfigName']!r} still serves."
-        )
-
-
-def _record(
-    settings: Settings, manifest: Manifest, url: str, name: str, before: dict[str, Any] | None
-) -> None:
-    previous = before["EndpointConfigName"] if before else None
-    if previous == name:
-        previous = _previous_known(Release.find(settings.work_dir), name)
-    Release(
-        model_version=manifest.model_version,
-        endpoint_name=settings.deploy.name,
-        endpoint_config_name=name,
-        previous_endpoint_config_name=previous,
-        model_name=name,
-        model_data_url=url,
-        tarball_sha256=manifest.tarball_sha256,
-    ).save(settings.work_dir)
-
-
-def _previous_known(known: Release | None, name: str) -> str | None:
-    """What served before `name`, as far as `release.json` knows.
-
-    A run killed after its update has left the file of the release before; any other has written
-    that one's name down.
-    """
-    if known is None:
-        return None
-    if known.endpoint_config_name != name:
-        return known.endpoint_config_name
-    return known.previous_endpoint_config_name
+        changed = endpoint.bring_to(settings, clients.sagemaker, name, good)
+    except DeployError:
+        now = endpoint.describe(settings, clients.sagemaker)
+        if now and now["EndpointStatus"] == "InService":
+            scaling.resume(settings, clients, now["EndpointConfigName"])
+        raise
+    scaling.resume(settings, clients, name)
+    return changed
 
 
 if __name__ == "__main__":

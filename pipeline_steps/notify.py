@@ -15,7 +15,7 @@ import sys
 from email.message import EmailMessage
 
 from pipeline_steps import step
-from pipeline_steps.artefacts import Release, RunReport
+from pipeline_steps.artefacts import RunReport
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import ConfigurationError, PipelineError
 from pipeline_steps.settings import MailSettings, Settings
@@ -60,7 +60,7 @@ def compose(settings: Settings, report: RunReport) -> EmailMessage:
     if report.error is None:
         verdict = f"{version} is live"
     else:
-        verdict = f"failed in {failed.name if failed else 'the pipeline'}, {version}"
+        verdict = f"failed in {failed.title if failed else 'the pipeline'}, {version}"
     rows = [("Profile", report.profile), ("Model version", version)]
     rows += [("What failed", report.error)] if report.error else []
     rows += [("Metrics", _metrics(report))] if report.metrics else []
@@ -68,7 +68,7 @@ def compose(settings: Settings, report: RunReport) -> EmailMessage:
     rows += [("Endpoint", report.endpoint_name)] if report.endpoint_name else []
     rows += [("Next", _next_action(report)), ("Where", f"{platform.node()}:{settings.work_dir}")]
     steps = [
-        f"{record.name:<16} {record.status:<8} {record.seconds:7.1f} s" for record in report.steps
+        f"{record.title:<26} {record.status:<8} {record.seconds:7.1f} s" for record in report.steps
     ]
     message = EmailMessage()
     message["Subject"] = f"[T5 Sentiment] {report.profile}: {verdict}"
@@ -94,10 +94,9 @@ def _next_action(report: RunReport) -> str:
     if report.error is None:
         return "Nothing to do."
     live = (
-        f"{report.model_version} already serves behind the endpoint {report.endpoint_name}; "
-        f"{Release.FILE} names the release before it."
+        "Production was reached; the error ends with what serves there now."
         if report.endpoint_name
-        else "What was live before is untouched."
+        else "Production is untouched."
     )
     return f"Mend the cause and run the same command: it goes on where it ended. {live}"
 

@@ -22,6 +22,7 @@ from pipeline_steps.errors import ConfigurationError
 PROFILE_FILE = Path(__file__).parents[1] / "pipeline.toml"
 
 Level = Literal["block", "warn"]
+Environment = Literal["staging", "production"]
 
 
 def setting(default: Any, text: str, env: str | None = None) -> Any:
@@ -77,6 +78,11 @@ class DeploySettings:
     """Where the model goes and how large the endpoint may grow."""
 
     name: str = setting("t5-sentiment", "endpoint, function and API are named after it")
+    environment: Environment = setting("production", "which endpoint and API a step works on")
+    approval: Literal["staging", "evaluation", "manual"] = setting(
+        "staging",
+        "what approves a model for production: its smoke test in staging, or less, or you",
+    )
     bucket: str = setting("", "S3 bucket for models", env="MODEL_BUCKET")
     sagemaker_role_arn: str = setting("", "role the endpoint runs as", env="SAGEMAKER_ROLE_ARN")
     lambda_role_arn: str = setting("", "role the function runs as", env="LAMBDA_ROLE_ARN")
@@ -85,16 +91,71 @@ class DeploySettings:
         "2.6.0-transformers5.5.3-cpu-py312-ubuntu22.04",
         "inference container image; {region} is filled in",
     )
-    memory_mb: int = setting(2048, "memory of the endpoint in MB: 1024 to 6144 in steps of 1024")
-    max_concurrency: int = setting(5, "parallel requests to the endpoint, 1 to 200")
+    mode: Literal["serverless", "realtime"] = setting(
+        "serverless", "realtime: instances that run all the time, for accounts without serverless"
+    )
+    memory_mb: int = setting(2048, "serverless: memory in MB, 1024 to 6144 in steps of 1024")
+    max_concurrency: int = setting(5, "serverless: parallel requests to the endpoint, 1 to 200")
+    instance_type: str = setting("ml.c6i.large", "realtime: kind of instance")
+    min_capacity: int = setting(0, "kept warm at least: provisioned concurrency, or instances")
+    max_capacity: int = setting(0, "kept warm at most, by load; 0: nothing is kept warm")
+    target_utilization: float = setting(
+        0.7, "serverless: share of the warm capacity in use to scale towards"
+    )
+    target_invocations: int = setting(
+        600, "realtime: requests a minute and instance to scale towards"
+    )
+    keep_releases: int = setting(5, "releases kept to roll back to, 1 to 50")
     endpoint_timeout: int = setting(900, "seconds to wait for the endpoint to be in service")
+    role_timeout: int = setting(60, "seconds to wait for a role just made to be usable")
+    poll_seconds: float = setting(5.0, "seconds between two looks at what is in progress")
     smoke_timeout: int = setting(120, "seconds for the live API to answer at all")
 
     def __post_init__(self) -> None:
         _require_range(self, "max_concurrency", 1, 200)
         _require_range(self, "memory_mb", 1024, 6144)
+        _require_range(self, "keep_releases", 1, 50)
+        _require_range(self, "target_utilization", 0.1, 0.9)
         if self.memory_mb % 1024:
             raise ValueError(f"memory_mb is {self.memory_mb}, expected a multiple of 1024")
+        most = self.max_concurrency if self.mode == "serverless" else 100
+        for name in ("min_capacity", "max_capacity"):
+            _require_range(self, name, 0, most)
+        if self.min_capacity > self.max_capacity:
+            raise ValueError(
+                f"min_capacity is {self.min_capacity}, expected at most max_capacity, "
+                f"which is {self.max_capacity}"
+            )
+
+
+@dataclass(frozen=True)
+class WatchSettings:
+    """When to alarm, and what the monitor calls drift."""
+
+    alarm_topic_arn: str = setting("", "SNS topic that alarms are sent to", env="ALARM_TOPIC_ARN")
+    max_p95_ms: int = setting(5000, "alarm: 95th percentile of the API's answer time, in ms")
+    quiet_hours: int = setting(0, "alarm: hours without any request, 1 to 24; 0: no such alarm")
+    monitor_hours: int = setting(24, "hours of live traffic that the monitor looks at")
+    monitor_requests: int = setting(200, "requests below which the monitor does not judge")
+    drift_psi: float = setting(0.25, "population stability index from which it is called drift")
+
+    def __post_init__(self) -> None:
+        _require_range(self, "max_p95_ms", 1, 30_000)
+        _require_range(self, "quiet_hours", 0, 24)
+        _require_range(self, "monitor_hours", 1, 24 * 14)
+        _require_range(self, "monitor_requests", 1, 10_000)
+        _require_range(self, "drift_psi", 0.01, 10)
+
+
+@dataclass(frozen=True)
+class CostSettings:
+    """The traffic that the cost estimate assumes."""
+
+    requests_per_month: int = setting(100_000, "requests to the API in a month")
+    training_instance: str = setting("ml.g5.xlarge", "instance of a SageMaker training job")
+
+    def __post_init__(self) -> None:
+        _require_range(self, "requests_per_month", 0, 10**12)
 
 
 @dataclass(frozen=True)
@@ -121,12 +182,39 @@ class Settings:
     checks: CheckSettings = dataclasses.field(default_factory=CheckSettings)
     gate: GateSettings = dataclasses.field(default_factory=GateSettings)
     deploy: DeploySettings = dataclasses.field(default_factory=DeploySettings)
+    watch: WatchSettings = dataclasses.field(default_factory=WatchSettings)
+    cost: CostSettings = dataclasses.field(default_factory=CostSettings)
     mail: MailSettings = dataclasses.field(default_factory=MailSettings)
 
     @property
     def work_dir(self) -> Path:
         """The folder that the steps of this profile share: `build/<profile>/`."""
         return self.build_dir / self.profile
+
+    @property
+    def environment_dir(self) -> Path:
+        """Where the files about one environment lie: `build/<profile>/production/`."""
+        return self.work_dir / self.deploy.environment
+
+    @property
+    def resource_name(self) -> str:
+        """The name of this environment's endpoint, function and API; production's is plain."""
+        name, environment = self.deploy.name, self.deploy.environment
+        return name if environment == "production" else f"{name}-{environment}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What every resource of this environment is tagged with; teardown finds it by these."""
+        return {
+            "project": "t5-sentiment",
+            "name": self.deploy.name,
+            "environment": self.deploy.environment,
+        }
+
+    def in_environment(self, environment: Environment) -> "Settings":
+        """The same settings for another environment."""
+        deploy = dataclasses.replace(self.deploy, environment=environment)
+        return dataclasses.replace(self, deploy=deploy)
 
     def require(self, group: str, name: str) -> str:
         """A text setting that must not be empty.
@@ -151,6 +239,8 @@ GROUPS: dict[str, Any] = {
     "checks": CheckSettings,
     "gate": GateSettings,
     "deploy": DeploySettings,
+    "watch": WatchSettings,
+    "cost": CostSettings,
     "mail": MailSettings,
 }
 

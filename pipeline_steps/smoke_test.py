@@ -1,58 +1,44 @@
-"""Ask the live API what a client would, and hold it to the evaluated answers.
+"""Test the live release through its public URL; keep it if it is good, go back if it is not.
 
     python -m pipeline_steps.smoke_test --profile sst2
 
-Reads `api.json`, `release.json` and `evaluation.json`, writes `smoke.json`. Every golden answer
-must come back through the public URL, from the version just deployed; bad requests must get their
-4xx.
+Reads `api.json`, `release.json` and `evaluation.json`, writes `smoke.json`. A release that passes
+enters the environment's history in S3, and in staging it is approved for production. One that
+fails is replaced by the last one that passed: endpoint and function together.
 """
 
-import statistics
 import sys
-import time
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
-
-from pipeline_steps import golden, step
-from pipeline_steps.artefacts import Api, Evaluation, GoldenAnswer, Release, SmokeReport
-from pipeline_steps.aws import Clients
+from pipeline_steps import endpoint, fingerprint, garbage, live_test, registry, releases, step
+from pipeline_steps.artefacts import Api, Evaluation, Release, ReleaseRecord, SmokeReport
+from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import SmokeTestError
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
-EXAMPLE = "I absolutely loved this movie!"
-ANSWER_SECONDS = 35  # API Gateway gives up after 30
-RETRY_SECONDS = 1
-STARTING = (429, 500, 502, 503, 504)  # what a cold or updating endpoint may answer at first
-# A prediction changes nothing, so a POST may be sent again.
-RETRIES = Retry(
-    3, backoff_factor=0.5, status_forcelist=STARTING, allowed_methods=None, raise_on_status=False
-)
-BAD_REQUESTS = {  # name: (body, content type, expected status)
-    "not JSON": ("{", "application/json", 400),
-    "no inputs": ("{}", "application/json", 422),
-    "empty text": ('{"inputs": " "}', "application/json", 422),
-    "not declared as JSON": ('{"inputs": "fine"}', "text/plain", 415),
-}
-
 
 def run(settings: Settings, clients: Clients) -> Outcome:
-    """Test the live API and write `smoke.json`.
+    """Test the live API, write `smoke.json`, and record the release.
 
     Raises:
         SmokeTestError: it does not answer in time, or not what was evaluated; the message ends
-            with what serves now and how to go back.
+            with what serves now.
     """
-    api = Api.load(settings.work_dir)
-    release = Release.load(settings.work_dir)
+    folder = settings.environment_dir
+    api, release = Api.load(folder), Release.load(folder)
     expected = Evaluation.load(settings.work_dir).golden
+    with aws_errors(SmokeTestError, "Looking at the endpoint"):
+        _refuse_other(settings, clients, release)
     try:
-        report = _test(api, release, expected, settings.deploy.smoke_timeout)
+        report = live_test.hold_to(
+            api.api_url, release.model_version, expected, settings.deploy.smoke_timeout
+        )
     except SmokeTestError as error:
-        raise SmokeTestError(f"{error} {_what_serves(release)}") from error
-    report.save(settings.work_dir)
+        raise SmokeTestError(f"{error} {releases.undo(settings, clients)}") from error
+    report.save(folder)
+    with aws_errors(SmokeTestError, "The release is good and serves, but its record is unfinished"):
+        _accept(settings, clients, api, release, report)
+        garbage.collect(settings, clients)
     example = report.example
     return Outcome(
         "done",
@@ -62,98 +48,42 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     )
 
 
-def _test(api: Api, release: Release, expected: list[GoldenAnswer], timeout: float) -> SmokeReport:
-    url = f"{api.api_url}/predict"
-    with requests.Session() as session:
-        first_seconds = _wait_until_answering(session, url, timeout)
-        session.mount(api.api_url, HTTPAdapter(max_retries=RETRIES))
-        example, took = _ask(session, url, EXAMPLE, release.model_version)
-        answers, seconds = [], [took]
-        for want in expected:
-            answer, took = _ask(session, url, want.text, release.model_version)
-            answers.append(answer)
-            seconds.append(took)
-        difference = golden.disagreement(expected, answers)
-        if difference:
-            raise SmokeTestError(f"{url}: {difference}.")
-        refused = {name: _refused(session, url, name) for name in BAD_REQUESTS}
-    return SmokeReport(
-        api_url=api.api_url,
-        model_version=release.model_version,
-        golden_answers=len(answers),
-        largest_score_difference=max(
-            abs(want.score - got.score) for want, got in zip(expected, answers, strict=True)
-        ),
-        first_answer_seconds=round(first_seconds, 4),
-        median_answer_seconds=round(statistics.median(seconds), 4),
-        refused_requests=refused,
-        example=example,
-    )
-
-
-def _wait_until_answering(session: requests.Session, url: str, timeout: float) -> float:
-    """Wait out a cold start; gives the seconds until the first answer."""
-    started = time.monotonic()
-    while True:
-        try:
-            answer = session.post(url, json={"inputs": EXAMPLE}, timeout=ANSWER_SECONDS)
-            if answer.status_code not in STARTING:
-                return time.monotonic() - started
-            last = f"status {answer.status_code}: {answer.text[:300]}"
-        except requests.RequestException as error:
-            last = str(error)
-        if time.monotonic() - started > timeout:
-            raise SmokeTestError(
-                f"{url} did not answer within {timeout} s (--smoke-timeout); the last try gave "
-                f"{last}. See the logs of the function and of the endpoint."
-            )
-        time.sleep(RETRY_SECONDS)
-
-
-def _ask(
-    session: requests.Session, url: str, text: str, version: str
-) -> tuple[GoldenAnswer, float]:
-    started = time.monotonic()
-    answer = _post(session, url, requests.Request("POST", url, json={"inputs": text}))
-    seconds = time.monotonic() - started
-    if answer.status_code != 200:
-        raise SmokeTestError(f"{url} answered {answer.status_code} to {text!r}: {answer.text}")
-    served = answer.headers.get("X-Model-Version")
-    if served != version:
-        raise SmokeTestError(f"{url} serves model version {served!r}, expected {version!r}.")
-    try:
-        body = answer.json()
-        return GoldenAnswer(text, body["label"], body["score"]), seconds
-    except (ValueError, KeyError, TypeError):
+def _refuse_other(settings: Settings, clients: Clients, release: Release) -> None:
+    # The API's answers tell the model's version, but not which tarball and settings it runs on.
+    found = endpoint.describe(settings, clients.sagemaker)
+    serving = found["EndpointConfigName"] if found else None
+    if serving != release.endpoint_config_name:
         raise SmokeTestError(
-            f"{url} answered {answer.text!r}, expected a label and a score."
-        ) from None
+            f"The endpoint {release.endpoint_name!r} serves {serving!r}, expected "
+            f"{release.endpoint_config_name!r}: another run has changed it since. Run "
+            "deploy_endpoint again."
+        )
 
 
-def _refused(session: requests.Session, url: str, name: str) -> int:
-    body, content_type, expected = BAD_REQUESTS[name]
-    request = requests.Request("POST", url, data=body, headers={"Content-Type": content_type})
-    status = _post(session, url, request).status_code
-    if status != expected:
-        raise SmokeTestError(f"{url} answered {status} to a bad request ({name}), not {expected}.")
-    return status
-
-
-def _post(session: requests.Session, url: str, request: requests.Request) -> requests.Response:
-    try:
-        return session.send(session.prepare_request(request), timeout=ANSWER_SECONDS)
-    except requests.RequestException as error:
-        raise SmokeTestError(f"{url} does not answer: {error}") from error
-
-
-def _what_serves(release: Release) -> str:
-    before = release.previous_endpoint_config_name
-    if before is None:
-        return f"{release.endpoint_config_name!r} serves now; no release before it is known."
-    return (
-        f"Nothing was rolled back: {release.endpoint_config_name!r} serves now. To go back: "
-        f"aws sagemaker update-endpoint --endpoint-name {release.endpoint_name} "
-        f"--endpoint-config-name {before}"
+def _accept(
+    settings: Settings, clients: Clients, api: Api, release: Release, report: SmokeReport
+) -> None:
+    """Approve and record the release; each is done once, however often this runs."""
+    if settings.deploy.environment == "staging" and settings.deploy.approval == "staging":
+        why = f"{report.golden_answers} golden answers were equal in staging."
+        registry.approve(clients.sagemaker, release.model_package_arn, why)
+    before = next(iter(releases.history(settings, clients)), None)
+    releases.record(
+        settings,
+        clients,
+        ReleaseRecord(
+            released_at=releases.now(),
+            reason="release",
+            model_version=release.model_version,
+            endpoint_name=release.endpoint_name,
+            endpoint_config_name=release.endpoint_config_name,
+            function_version=api.function_version,
+            model_data_url=release.model_data_url,
+            tarball_sha256=release.tarball_sha256,
+            model_package_arn=release.model_package_arn,
+            git=fingerprint.git_state(),
+            replaced=before.identity if before else None,
+        ),
     )
 
 

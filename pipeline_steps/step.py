@@ -33,17 +33,27 @@ Run = Callable[[Settings, Clients], Outcome]
 
 def main(run: Run, description: str | None, arguments: list[str] | None = None) -> int:
     """Run one step from the command line and give back its exit code."""
+    parser = parser_with_flags(description)
+    return exit_code_of(lambda: run_locked(run, parser.parse_args(arguments)))
+
+
+def parser_with_flags(
+    description: str | None, program: str | None = None
+) -> argparse.ArgumentParser:
+    """A parser that knows `--profile`, `--build-dir` and every setting."""
     parser = argparse.ArgumentParser(
+        prog=program,
         description=description,
         usage="%(prog)s [flags]      --help lists them all",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     settings_module.add_flags(parser)
-    return exit_code_of(lambda: _run_locked(run, parser.parse_args(arguments)))
+    return parser
 
 
-def _run_locked(run: Run, arguments: argparse.Namespace) -> None:
+def run_locked(run: Run, arguments: argparse.Namespace) -> None:
+    """Run a step with the settings that `arguments` ask for, alone in its work folder."""
     settings = settings_module.from_flags(arguments)
     with locked(settings.work_dir):
         outcome = run(settings, Clients())

@@ -58,7 +58,13 @@ def release(tmp_path: Path, aws: LocalAws) -> Callable[..., Settings]:
     """Make a packaged model of a version, as `package_model` would leave it."""
 
     def make(version: str = "aaaaaaaaaaaa", **overrides: Any) -> Settings:
-        overrides = {"endpoint_timeout": 60, "smoke_timeout": 10, **overrides}
+        quick = {
+            "endpoint_timeout": 60,
+            "smoke_timeout": 10,
+            "role_timeout": 1,
+            "poll_seconds": 0.05,
+        }
+        overrides = {**quick, **overrides}
         settings = settings_module.load("demo", tmp_path / "build", overrides)
         candidate = tmp_path / f"candidate-{version}"
         (candidate / "code").mkdir(parents=True, exist_ok=True)

@@ -26,8 +26,7 @@ def serves(clients: Clients) -> str:
 def test_first_deploy_creates_everything(release: Make) -> None:
     clients, settings = Clients(), release()
     assert deploy_endpoint.run(settings, clients).status == "done"
-    made = Release.load(settings.work_dir)
-    assert made.previous_endpoint_config_name is None
+    made = Release.load(settings.environment_dir)
     assert serves(clients) == made.endpoint_config_name
     assert made.endpoint_config_name.startswith(f"{ENDPOINT}-aaaaaaaaaaaa-")
     config = clients.sagemaker.describe_endpoint_config(
@@ -35,7 +34,7 @@ def test_first_deploy_creates_everything(release: Make) -> None:
     )
     (variant,) = config["ProductionVariants"]
     assert variant["ServerlessConfig"] == {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
-    model = clients.sagemaker.describe_model(ModelName=made.model_name)
+    model = clients.sagemaker.describe_model(ModelName=made.endpoint_config_name)
     assert model["PrimaryContainer"]["ModelDataUrl"] == made.model_data_url
     assert ".us-east-1.amazonaws.com/" in model["PrimaryContainer"]["Image"]
 
@@ -43,7 +42,8 @@ def test_first_deploy_creates_everything(release: Make) -> None:
 def test_manifest_stands_beside_the_tarball(release: Make) -> None:
     clients, settings = Clients(), release()
     deploy_endpoint.run(settings, clients)
-    bucket, key = Release.load(settings.work_dir).model_data_url.removeprefix("s3://").split("/", 1)
+    url = Release.load(settings.environment_dir).model_data_url
+    bucket, key = url.removeprefix("s3://").split("/", 1)
     manifest = clients.s3.get_object(Bucket=bucket, Key=key.replace("model.tar.gz", Manifest.FILE))
     assert manifest["Body"].read() == (settings.work_dir / Manifest.FILE).read_bytes()
 
@@ -57,37 +57,16 @@ def test_same_model_changes_nothing(release: Make) -> None:
     assert before == after
 
 
-def test_new_model_updates_and_remembers(release: Make) -> None:
+def test_new_model_updates_and_keeps_the_old(release: Make) -> None:
     clients, settings = Clients(), release("aaaaaaaaaaaa")
     deploy_endpoint.run(settings, clients)
     first = serves(clients)
     settings = release("bbbbbbbbbbbb")
     deploy_endpoint.run(settings, clients)
-    made = Release.load(settings.work_dir)
-    assert made.previous_endpoint_config_name == first
+    made = Release.load(settings.environment_dir)
     assert serves(clients) == made.endpoint_config_name != first
     # AND the configuration of before is still there to go back to
     assert clients.sagemaker.describe_endpoint_config(EndpointConfigName=first)
-    # AND a second run does not forget what was before
-    deploy_endpoint.run(settings, clients)
-    assert Release.load(settings.work_dir) == made
-
-
-def test_run_killed_after_its_update_knows_what_was_before(release: Make) -> None:
-    clients = Clients()
-    deploy_endpoint.run(release("aaaaaaaaaaaa"), clients)
-    first = serves(clients)
-    # GIVEN an update whose run was killed before it wrote release.json
-    settings = release("bbbbbbbbbbbb")
-    path = settings.work_dir / Release.FILE
-    of_the_first = path.read_bytes()
-    deploy_endpoint.run(settings, clients)
-    path.write_bytes(of_the_first)
-    # WHEN it runs again THEN the way back leads to the release before
-    assert deploy_endpoint.run(settings, clients).status == "reused"
-    made = Release.load(settings.work_dir)
-    assert made.endpoint_config_name == serves(clients)
-    assert made.previous_endpoint_config_name == first
 
 
 def test_other_memory_is_another_release(release: Make) -> None:
@@ -109,7 +88,7 @@ def test_model_that_cannot_load_leaves_the_old_one(release: Make) -> None:
 
 def test_failed_first_deploy_can_be_repeated(release: Make) -> None:
     clients = Clients()
-    with pytest.raises(DeployError, match="is Failed"):
+    with pytest.raises(DeployError, match="Nothing serves"):
         deploy_endpoint.run(release("broken000000"), clients)
     assert deploy_endpoint.run(release("aaaaaaaaaaaa"), clients).status == "done"
     assert "aaaaaaaaaaaa" in serves(clients)

@@ -104,7 +104,7 @@ def test_failure_says_what_and_what_next(
     text, html = parts(message)
     assert "below the bar of <0.900>" in text
     assert "below the bar of &lt;0.900&gt;" in html
-    assert "What was live before is untouched." in text
+    assert "Production is untouched." in text
 
 
 def test_failure_after_the_deploy_says_what_serves(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_failure_after_the_deploy_says_what_serves(tmp_path: Path) -> None:
     ]
     report = dataclasses.replace(GOOD, steps=steps, error="the wrong answer")
     text, _ = parts(notify.compose(settings_for(tmp_path, report), report))
-    assert "0123456789ab already serves behind the endpoint t5-sentiment-demo" in text
+    assert "the error ends with what serves there now" in text
     assert "untouched" not in text
 
 

@@ -1,0 +1,77 @@
+"""Delete what no release that is kept needs: models, configurations, function versions, doubles.
+
+Kept are the last `keep_releases` releases of the history, what serves now, and everything younger
+than that: another run may just be making it. What lies in S3 stays: it is the audit trail.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from pipeline_steps import endpoint, http_api, releases
+from pipeline_steps.artefacts import ReleaseRecord
+from pipeline_steps.aws import Clients
+from pipeline_steps.settings import Settings
+
+
+def collect(settings: Settings, clients: Clients) -> list[str]:
+    """Delete the garbage of one environment; gives the names of what was deleted."""
+    serving = endpoint.describe(settings, clients.sagemaker)
+    if serving is None:
+        return []
+    kept = _kept(settings, releases.history(settings, clients))
+    configs = {serving["EndpointConfigName"], *(release.endpoint_config_name for release in kept)}
+    return [
+        *_collect_models(settings, clients.sagemaker, serving["EndpointConfigName"], configs),
+        *_collect_versions(settings, clients.lambda_, {r.function_version for r in kept}),
+        *http_api.collect_doubles(settings, clients.apigateway),
+    ]
+
+
+def _kept(settings: Settings, records: list[ReleaseRecord]) -> list[ReleaseRecord]:
+    newest_of = {release.identity: release for release in reversed(records)}
+    by_age = sorted(newest_of.values(), key=lambda release: release.released_at, reverse=True)
+    return by_age[: settings.deploy.keep_releases]
+
+
+def _collect_models(
+    settings: Settings, sagemaker: Any, serving: str, kept: set[str]
+) -> Iterator[str]:
+    """Delete configurations first: a model without one is found again, and the other way not."""
+    made = sagemaker.describe_endpoint_config(EndpointConfigName=serving)["CreationTime"]
+    for name in _ours(settings, sagemaker, "endpoint_configs", "EndpointConfig", made):
+        if name not in kept:
+            sagemaker.delete_endpoint_config(EndpointConfigName=name)
+            yield name
+    for name in _ours(settings, sagemaker, "models", "Model", made):
+        if name not in kept:
+            sagemaker.delete_model(ModelName=name)
+            yield name
+
+
+def _ours(
+    settings: Settings, sagemaker: Any, plural: str, kind: str, before: datetime
+) -> list[str]:
+    # Staging's names begin with production's: only the whole pattern tells them apart.
+    pattern = re.compile(rf"{re.escape(settings.resource_name)}-[0-9a-z]{{12}}-[0-9a-z]{{8}}")
+    pages = sagemaker.get_paginator(f"list_{plural}").paginate(
+        NameContains=f"{settings.resource_name}-"
+    )
+    found = (item for page in pages for item in page[f"{kind}s"])
+    return [
+        item[f"{kind}Name"]
+        for item in found
+        if pattern.fullmatch(item[f"{kind}Name"]) and item["CreationTime"] < before
+    ]
+
+
+def _collect_versions(settings: Settings, lambda_: Any, kept: set[str]) -> Iterator[str]:
+    function = settings.resource_name
+    live = lambda_.get_alias(FunctionName=function, Name=releases.ALIAS)["FunctionVersion"]
+    pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=function)
+    versions = [item["Version"] for page in pages for item in page["Versions"]]
+    for version in versions:
+        if version != "$LATEST" and int(version) < int(live) and version not in kept:
+            lambda_.delete_function(FunctionName=function, Qualifier=version)
+            yield f"{function}:{version}"

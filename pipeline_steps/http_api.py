@@ -1,0 +1,44 @@
+"""The HTTP API of an environment in API Gateway, found by its name and tags.
+
+API Gateway lets several APIs have one name, and a creation whose answer is lost is sent again: the
+oldest is the one, and its doubles are garbage.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline_steps.settings import Settings
+
+
+def find_api(settings: Settings, apigateway: Any) -> dict[str, Any] | None:
+    """The API of this environment, as API Gateway describes it; None where there is none."""
+    return next(iter(_apis(settings, apigateway)), None)
+
+
+def _apis(settings: Settings, apigateway: Any) -> list[dict[str, Any]]:
+    pages = apigateway.get_paginator("get_apis").paginate()
+    ours = [
+        api
+        for page in pages
+        for api in page["Items"]
+        if api["Name"] == settings.resource_name
+        and settings.tags.items() <= api.get("Tags", {}).items()
+    ]
+    return sorted(ours, key=lambda api: (api["CreatedDate"], api["ApiId"]))
+
+
+def collect_doubles(settings: Settings, apigateway: Any) -> Iterator[str]:
+    """Delete APIs and integrations that lead nowhere; gives their names."""
+    known = _apis(settings, apigateway)
+    for double in known[1:]:
+        apigateway.delete_api(ApiId=double["ApiId"])
+        yield f"API {double['ApiId']}"
+    for api in known[:1]:
+        routes = apigateway.get_routes(ApiId=api["ApiId"])["Items"]
+        used = {route.get("Target") for route in routes}
+        for item in apigateway.get_integrations(ApiId=api["ApiId"])["Items"]:
+            if f"integrations/{item['IntegrationId']}" not in used:
+                apigateway.delete_integration(
+                    ApiId=api["ApiId"], IntegrationId=item["IntegrationId"]
+                )
+                yield f"integration {item['IntegrationId']}"

@@ -1,0 +1,173 @@
+"""The history of an environment in S3, and the way back to a release in it.
+
+A release enters the history once it has passed its smoke test, so a way back never leads to one
+that was never good. Each record is an object of its own, named by its time:
+s3://<bucket>/<name>/releases/<environment>/<time>.json
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from pipeline_steps import endpoint, scaling
+from pipeline_steps.artefacts import Evaluation, ReleaseRecord
+from pipeline_steps.aws import Clients, aws_errors, find
+from pipeline_steps.errors import DeployError, PipelineError
+from pipeline_steps.settings import Settings
+
+ALIAS = "live"
+MOST = 100  # records that are looked at, the newest
+
+
+def history(settings: Settings, clients: Clients) -> list[ReleaseRecord]:
+    """What was released to this environment, the newest first.
+
+    Raises:
+        DeployError: a record is not one that this code wrote.
+    """
+    bucket = settings.require("deploy", "bucket")
+    pages = clients.s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=_prefix(settings)
+    )
+    keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+    return [_read(clients.s3, bucket, key) for key in reversed(keys[-MOST:])]
+
+
+def _prefix(settings: Settings) -> str:
+    return f"{settings.deploy.name}/releases/{settings.deploy.environment}/"
+
+
+def _read(s3: Any, bucket: str, key: str) -> ReleaseRecord:
+    try:
+        return ReleaseRecord.parse(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except ValueError as error:
+        raise DeployError(
+            f"s3://{bucket}/{key} is not a record of a release ({error}). Restore the version of "
+            "before, or delete it: one release less can be gone back to."
+        ) from error
+
+
+def record(settings: Settings, clients: Clients, made: ReleaseRecord) -> None:
+    """Append to the history, unless its newest record says the same already."""
+    newest = next(iter(history(settings, clients)), None)
+    if newest and newest.identity == made.identity:
+        return
+    moment = made.released_at.replace(":", "").replace("-", "")
+    clients.s3.put_object(
+        Bucket=settings.require("deploy", "bucket"),
+        Key=f"{_prefix(settings)}{moment}.json",
+        Body=made.text().encode(),
+        ContentType="application/json",
+    )
+
+
+def now() -> str:
+    """The present moment as the history writes it; sorts as it reads."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def serving(settings: Settings, clients: Clients) -> str | None:
+    """The identity of what serves now; None where there is no endpoint or no function."""
+    found = endpoint.describe(settings, clients.sagemaker)
+    alias = find(clients.lambda_.get_alias, FunctionName=settings.resource_name, Name=ALIAS)
+    return f"{found['EndpointConfigName']}@{alias['FunctionVersion']}" if found and alias else None
+
+
+def previous(records: list[ReleaseRecord], identity: str | None) -> ReleaseRecord | None:
+    """The release to go back to while `identity` serves; None where there is none.
+
+    That is the newest one, where something else serves that never passed its test. Otherwise it is
+    the newest before that one which was not withdrawn, so that a rollback that was killed half-way
+    comes to the same.
+    """
+    config, _, version = (identity or "").partition("@")
+    tested = any(known.endpoint_config_name == config for known in records) and any(
+        known.function_version == version for known in records
+    )
+    if not tested:
+        return records[0] if records else None
+    withdrawn: set[str] = set()
+    seen: set[str] = set()
+    for known in records:
+        if known.identity != records[0].identity and known.identity not in withdrawn:
+            return known
+        if known.reason == "rollback" and known.replaced and known.replaced not in seen:
+            withdrawn.add(known.replaced)
+        seen.add(known.identity)
+    return None
+
+
+def last_good(records: list[ReleaseRecord]) -> str | None:
+    """The EndpointConfig of the newest release; None where there never was one."""
+    return records[0].endpoint_config_name if records else None
+
+
+def go_back(settings: Settings, clients: Clients, target: ReleaseRecord) -> None:
+    """Have endpoint and function be those of `target`, together.
+
+    Raises:
+        DeployError: the endpoint does not take the configuration.
+    """
+    config, version = target.endpoint_config_name, target.function_version
+    alias = clients.lambda_.get_alias(FunctionName=settings.resource_name, Name=ALIAS)
+    older = int(version) < int(alias["FunctionVersion"])
+    # A function reads the answers of every endpoint since its own, so it must never be the newer.
+    if older:
+        _point_alias(settings, clients, version)
+    scaling.pause(settings, clients)
+    endpoint.bring_to(settings, clients.sagemaker, config, fallback=None)
+    scaling.resume(settings, clients, config)
+    if not older:
+        _point_alias(settings, clients, version)
+
+
+def _point_alias(settings: Settings, clients: Clients, version: str) -> None:
+    clients.lambda_.update_alias(
+        FunctionName=settings.resource_name, Name=ALIAS, FunctionVersion=version
+    )
+
+
+def undo(settings: Settings, clients: Clients) -> str:
+    """After a release that failed: go back to the last good one; says in words what serves now.
+
+    Never raises what AWS or the endpoint have against it: the failure that led here is the one to
+    be told, and the sentence says that the way back failed too.
+    """
+    name = settings.resource_name
+    try:
+        with aws_errors(DeployError, "Going back"):
+            records, identity = history(settings, clients), serving(settings, clients)
+            if not records:
+                return f"{name} has no release before it to go back to: it is left as it is."
+            target = records[0]
+            if target.identity == identity:
+                return (
+                    f"Nothing was rolled back: {target.model_version} passed this test when it "
+                    f"was released at {target.released_at}, and nothing has replaced it since."
+                )
+            go_back(settings, clients, target)
+    except PipelineError as error:
+        return (
+            f"It was NOT rolled back, because that failed too: {error} To go back: "
+            f"python -m pipeline_steps.rollback --profile {settings.profile} "
+            f"--environment {settings.deploy.environment}"
+        )
+    return f"Rolled back: {target.model_version} ({target.endpoint_config_name}) serves again."
+
+
+def evaluation_of(clients: Clients, released: ReleaseRecord) -> Evaluation:
+    """The evaluation that was shipped with a release, with its golden answers.
+
+    Raises:
+        DeployError: it is gone, or not readable.
+    """
+    bucket, _, key = released.model_data_url.removeprefix("s3://").partition("/")
+    beside = f"{key.rpartition('/')[0]}/{Evaluation.FILE}"
+    try:
+        return Evaluation.parse(clients.s3.get_object(Bucket=bucket, Key=beside)["Body"].read())
+    except (ClientError, ValueError) as error:
+        raise DeployError(
+            f"s3://{bucket}/{beside}, the evaluation of {released.model_version}, cannot be read "
+            f"({error}). Without its golden answers the release cannot be proven."
+        ) from error

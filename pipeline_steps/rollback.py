@@ -1,0 +1,132 @@
+"""Go back to an earlier release: endpoint and function together, proven by its golden answers.
+
+    python -m pipeline_steps.rollback --profile sst2 --reason "wrong on short reviews"
+    python -m pipeline_steps.rollback --profile sst2 --to 0123456789ab
+
+Works from any machine: the history in S3 says where to go. In production, the release that is
+withdrawn is rejected in the Model Registry, so that no later run ships it again by itself.
+"""
+
+import sys
+
+from pipeline_steps import http_api, live_test, registry, releases, step
+from pipeline_steps.artefacts import ReleaseRecord
+from pipeline_steps.aws import Clients, aws_errors, find
+from pipeline_steps.errors import ConfigurationError, DeployError, SmokeTestError
+from pipeline_steps.settings import Settings
+from pipeline_steps.step import Outcome
+
+PREVIOUS = "previous"
+
+
+def run(settings: Settings, clients: Clients, to: str = PREVIOUS, reason: str = "") -> Outcome:
+    """Bring endpoint and function to the release `to` of the history.
+
+    Args:
+        settings: which environment.
+        clients: of AWS.
+        to: "previous", a model version, or the name of an EndpointConfig.
+        reason: why, for those who read the Model Registry.
+
+    Raises:
+        ConfigurationError: the history knows no such release.
+        DeployError: AWS refused a call, or the endpoint did not take the configuration.
+        SmokeTestError: it serves, but does not give its golden answers.
+    """
+    with aws_errors(DeployError, f"Rolling back {settings.resource_name!r}"):
+        records = releases.history(settings, clients)
+        target = _choose(settings, records, releases.serving(settings, clients), to)
+        evaluation = releases.evaluation_of(clients, target)
+        api = http_api.find_api(settings, clients.apigateway)
+        if api is None:
+            raise DeployError(f"There is no API {settings.resource_name!r} to test it through.")
+        _require_kept(settings, clients, target)
+        withdrawn = records[0]
+        releases.go_back(settings, clients, target)
+    try:
+        url, timeout = api["ApiEndpoint"], settings.deploy.smoke_timeout
+        report = live_test.hold_to(url, target.model_version, evaluation.golden, timeout)
+    except SmokeTestError as error:
+        raise SmokeTestError(
+            f"{target.model_version} serves again, but fails its test: {error} "
+            "Go further back with --to."
+        ) from error
+    with aws_errors(DeployError, "The release serves again, but its record is unfinished"):
+        _record(settings, clients, target, withdrawn, reason)
+    detail = f"{settings.resource_name} serves {target.model_version} of {target.released_at} again"
+    return Outcome("done", f"{detail}, {report.golden_answers} golden answers equal")
+
+
+def _choose(
+    settings: Settings, records: list[ReleaseRecord], identity: str | None, to: str
+) -> ReleaseRecord:
+    if to == PREVIOUS:
+        target = releases.previous(records, identity)
+        if target:
+            return target
+        raise ConfigurationError(
+            f"{settings.resource_name} has no release before the one that serves. {_known(records)}"
+        )
+    for known in records:
+        if to in (known.model_version, known.endpoint_config_name):
+            return known
+    raise ConfigurationError(
+        f"--to: {to!r} is no release of {settings.resource_name}. {_known(records)}"
+    )
+
+
+def _known(records: list[ReleaseRecord]) -> str:
+    first_of = {known.identity: known for known in reversed(records)}
+    lines = [
+        f"  {known.released_at}  {known.model_version}  {known.endpoint_config_name}"
+        for known in first_of.values()
+    ]
+    return "\n".join(["Its releases:", *lines]) if lines else "It has no release at all."
+
+
+def _require_kept(settings: Settings, clients: Clients, target: ReleaseRecord) -> None:
+    name = target.endpoint_config_name
+    if find(clients.sagemaker.describe_endpoint_config, EndpointConfigName=name) is None:
+        raise ConfigurationError(
+            f"{name!r} is no longer kept: only the last {settings.deploy.keep_releases} releases "
+            f"are (keep_releases). Ship its commit again: {target.git.get('commit')}"
+        )
+
+
+def _record(
+    settings: Settings,
+    clients: Clients,
+    target: ReleaseRecord,
+    withdrawn: ReleaseRecord,
+    reason: str,
+) -> None:
+    other = withdrawn.model_package_arn != target.model_package_arn
+    if settings.deploy.environment == "production" and other:
+        why = f"Rolled back to {target.model_version}: {reason or 'no reason was given'}."
+        registry.reject(clients.sagemaker, withdrawn.model_package_arn, why)
+    again = {
+        **vars(target),
+        "released_at": releases.now(),
+        "reason": "rollback",
+        "replaced": withdrawn.identity,
+    }
+    releases.record(settings, clients, ReleaseRecord(**again))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Roll back as the flags say, and give back the exit code."""
+    parser = step.parser_with_flags(__doc__, "python -m pipeline_steps.rollback")
+    parser.add_argument(
+        "--to", default=PREVIOUS, help="'previous', a model version, or an EndpointConfig's name"
+    )
+    parser.add_argument("--reason", default="", help="why, for the Model Registry")
+    parsed = parser.parse_args(arguments)
+
+    def rollback(settings: Settings, clients: Clients) -> Outcome:
+        return run(settings, clients, parsed.to, parsed.reason)
+
+    return step.exit_code_of(lambda: step.run_locked(rollback, parsed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
