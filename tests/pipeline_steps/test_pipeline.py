@@ -15,6 +15,7 @@ import requests
 
 from local_aws.server import LocalAws
 from pipeline_steps import __main__ as pipeline
+from pipeline_steps import settings as settings_module
 from pipeline_steps.artefacts import Evaluation, Manifest, RunReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, TrainingFailedError
@@ -23,7 +24,7 @@ from pipeline_steps.settings import GateSettings, Settings
 QUICK_FLAGS = [
     "--vocab-size", "600", "--epochs", "1", "--max-steps", "25", "--evaluations-per-epoch", "1",
 ]  # fmt: skip
-NAMES = [*pipeline.STEPS, "notify"]
+NAMES = [*pipeline.MODEL_STEPS, *pipeline.RELEASE_STEPS, "notify"]
 
 
 def run(settings: Settings, *flags: str) -> int:
@@ -59,6 +60,15 @@ def test_pipeline_ends_with_a_live_api(
     assert run(packaged, "--min-accuracy", "0") == 0
     done = {name for name, status in statuses(packaged).items() if status == "done"}
     assert done == {"check_data", "smoke_test"}
+
+
+@pytest.mark.parametrize("approval", ["staging", "manual"])
+def test_staging_comes_before_production(tmp_path: Path, approval: str) -> None:
+    settings = settings_module.load("demo", tmp_path, {"approval": approval})
+    environments = [where for _, _, where in pipeline.plan(settings)]
+    count = len(pipeline.RELEASE_STEPS)
+    assert environments[-2 * count :] == ["staging"] * count + ["production"] * count
+    assert set(environments[: -2 * count]) == {None}
 
 
 def test_gate_not_met_deploys_nothing(
@@ -107,7 +117,7 @@ def test_figures_are_never_of_another_model(
     # GIVEN the evaluation of the model before, and a candidate that cannot be evaluated
     evaluation = Evaluation.load(packaged.work_dir)
     dataclasses.replace(evaluation, candidate_hash="of before").save(packaged.work_dir)
-    monkeypatch.setitem(pipeline.STEPS, "evaluate", broken)
+    monkeypatch.setitem(pipeline.MODEL_STEPS, "evaluate", broken)
     with pytest.raises(TrainingFailedError):
         pipeline.Pipeline(packaged, Clients()).run()
     assert RunReport.load(packaged.work_dir).metrics == {}
@@ -119,7 +129,7 @@ def test_unexpected_error_is_recorded_and_raised(
     def broken(settings: Settings, clients: Clients) -> Any:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setitem(pipeline.STEPS, "export", broken)
+    monkeypatch.setitem(pipeline.MODEL_STEPS, "export", broken)
     with pytest.raises(ZeroDivisionError):
         pipeline.Pipeline(packaged, Clients()).run()
     report = RunReport.load(packaged.work_dir)
