@@ -83,7 +83,7 @@ class Pipeline:
     def run(self) -> None:
         """Run the steps; the first failure is mailed and then raised again."""
         print(f"T5 Sentiment, profile {self.settings.profile}, in {self.settings.work_dir}\n")
-        print(f"{'step':<26} {'status':<8} {'seconds':>7}")
+        print(f"{'step':<29} {'status':<8} {'seconds':>7}")
         steps = plan(self.settings)
         try:
             for step_of_plan in steps:
@@ -117,7 +117,7 @@ class Pipeline:
         made = StepRecord(name, status, seconds, detail, where)
         self.records.append(made)
         shown = "" if status == "failed" else detail  # a failure is told in full at the end
-        print(f"{made.title:<26} {status:<8} {seconds:>7.1f}  {shown}".rstrip(), flush=True)
+        print(f"{made.title:<29} {status:<8} {seconds:>7.1f}  {shown}".rstrip(), flush=True)
 
     def _notify(self) -> None:
         started = time.monotonic()

@@ -68,7 +68,7 @@ def compose(settings: Settings, report: RunReport) -> EmailMessage:
     rows += [("Endpoint", report.endpoint_name)] if report.endpoint_name else []
     rows += [("Next", _next_action(report)), ("Where", f"{platform.node()}:{settings.work_dir}")]
     steps = [
-        f"{record.title:<26} {record.status:<8} {record.seconds:7.1f} s" for record in report.steps
+        f"{record.title:<29} {record.status:<8} {record.seconds:7.1f} s" for record in report.steps
     ]
     message = EmailMessage()
     message["Subject"] = f"[T5 Sentiment] {report.profile}: {verdict}"
