@@ -1,0 +1,270 @@
+"""All that AWS holds of an environment, found by its tags, and where there are none by its name.
+
+What is told apart here is what the steps make; the bucket and the roles belong to the bootstrap
+stack. https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import ClientError, WaiterError
+
+from pipeline_steps.aws import Clients, find, is_missing
+from pipeline_steps.endpoint import BUSY
+from pipeline_steps.errors import DeployError
+from pipeline_steps.settings import Settings
+
+# Application Auto Scaling and CloudWatch have their own words for what is not there.
+GONE = {"ObjectNotFoundException", "ResourceNotFound", "DashboardNotFoundError"}
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One thing that can be deleted: what it is, and how. `version` and `created` may be empty."""
+
+    kind: str
+    name: str
+    version: str
+    created: str
+    delete: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where to look: an environment's settings, and the ARNs of all that carries its tags."""
+
+    settings: Settings
+    clients: Clients
+    tagged: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        """The environment's: of its endpoint, function and API."""
+        return self.settings.resource_name
+
+    def names(self, part: str) -> list[str]:
+        """The tagged names behind `part` of an ARN, and the environment's own."""
+        behind = [arn.partition(part)[2] for arn in self.tagged if part in arn]
+        return sorted({self.name, *(name for name in behind if "/" not in name)})
+
+    def owns(self, tags: Mapping[str, str]) -> bool:
+        """Whether `tags` are those of the environment."""
+        return self.settings.tags.items() <= tags.items()
+
+    def delete(self, call: Any, **arguments: Any) -> Callable[[], object]:
+        """Deletes, and is content where somebody else, or a lost first try, was faster."""
+
+        def act() -> None:
+            try:
+                call(**arguments)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in GONE and not is_missing(error):
+                    raise
+
+        return act
+
+
+def of_environment(settings: Settings, clients: Clients) -> list[Resource]:
+    """What one environment has, in the order of deletion; no file of the bucket."""
+    scope = Scope(settings, clients, _tagged(settings, clients))
+    return [resource for finder in FINDERS for resource in finder(scope)]
+
+
+def _tagged(settings: Settings, clients: Clients) -> frozenset[str]:
+    filters = [{"Key": key, "Values": [value]} for key, value in settings.tags.items()]
+    pages = clients.tagging.get_paginator("get_resources").paginate(TagFilters=filters)
+    # What was deleted a moment ago may still be told: who uses an ARN looks whether it is there.
+    return frozenset(
+        item["ResourceARN"] for page in pages for item in page["ResourceTagMappingList"]
+    )
+
+
+def plain(tags: list[dict[str, str]]) -> dict[str, str]:
+    """Tags as a dictionary."""
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _apis(scope: Scope) -> Iterator[Resource]:
+    gateway = scope.clients.apigateway
+    for page in gateway.get_paginator("get_apis").paginate():
+        for api in page["Items"]:
+            if scope.owns(api.get("Tags", {})):
+                delete = scope.delete(gateway.delete_api, ApiId=api["ApiId"])
+                name = f"{api['Name']} ({api['ApiId']})"
+                yield Resource("HTTP API", name, "", day(api["CreatedDate"]), delete)
+
+
+def _functions(scope: Scope) -> Iterator[Resource]:
+    lambda_ = scope.clients.lambda_
+    for name in scope.names(":function:"):
+        found = find(lambda_.get_function, FunctionName=name)
+        if found and scope.owns(found.get("Tags", {})):
+            # Its versions and its alias go with it.
+            delete = scope.delete(lambda_.delete_function, FunctionName=name)
+            made = found["Configuration"]["LastModified"][:10]
+            yield Resource("function", name, _version(found.get("Tags", {})), made, delete)
+
+
+def _alarms(scope: Scope) -> Iterator[Resource]:
+    cloudwatch = scope.clients.cloudwatch
+    pages = cloudwatch.get_paginator("describe_alarms").paginate(
+        AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    )
+    for page in pages:
+        for alarm in [*page.get("CompositeAlarms", []), *page.get("MetricAlarms", [])]:
+            arn, name = alarm["AlarmArn"], alarm["AlarmName"]
+            if arn in scope.tagged or _has_own_tags(scope, name, arn):
+                delete = scope.delete(cloudwatch.delete_alarms, AlarmNames=[name])
+                made = day(alarm["AlarmConfigurationUpdatedTimestamp"])
+                yield Resource("alarm", name, "", made, delete)
+
+
+def _has_own_tags(scope: Scope, name: str, arn: str) -> bool:
+    # The tagging API hears of a new alarm late; those that may be ours are asked for their tags.
+    if not name.startswith(scope.name):
+        return False
+    answer = find(scope.clients.cloudwatch.list_tags_for_resource, ResourceARN=arn)
+    return answer is not None and scope.owns(plain(answer["Tags"]))
+
+
+def _dashboards(scope: Scope) -> Iterator[Resource]:
+    cloudwatch = scope.clients.cloudwatch
+    pages = cloudwatch.get_paginator("list_dashboards").paginate(DashboardNamePrefix=scope.name)
+    for page in pages:
+        for board in page["DashboardEntries"]:
+            if board["DashboardName"] == scope.name:  # staging's begins with production's
+                delete = scope.delete(cloudwatch.delete_dashboards, DashboardNames=[scope.name])
+                yield Resource("dashboard", scope.name, "", day(board["LastModified"]), delete)
+
+
+def _scalable_targets(scope: Scope) -> Iterator[Resource]:
+    autoscaling = scope.clients.autoscaling
+    pages = autoscaling.get_paginator("describe_scalable_targets").paginate(
+        ServiceNamespace="sagemaker"
+    )
+    for target in (target for page in pages for target in page["ScalableTargets"]):
+        if target["ResourceId"].startswith(f"endpoint/{scope.name}/"):
+            where = {
+                key: target[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")
+            }
+            # Its policies go with it.
+            delete = scope.delete(autoscaling.deregister_scalable_target, **where)
+            made = day(target["CreationTime"])
+            yield Resource("scalable target", target["ResourceId"], "", made, delete)
+
+
+def _endpoints(scope: Scope) -> Iterator[Resource]:
+    sagemaker = scope.clients.sagemaker
+    for name in scope.names(":endpoint/"):
+        found = find(sagemaker.describe_endpoint, EndpointName=name)
+        if found is None:
+            continue
+        tags = tags_of(sagemaker, found["EndpointArn"])
+        if scope.owns(tags):
+            made = day(found["CreationTime"])
+            yield Resource("endpoint", name, _version(tags), made, partial(_end, scope, name))
+
+
+def tags_of(sagemaker: Any, arn: str) -> dict[str, str]:
+    """The tags of a SageMaker resource, as it tells them itself: at once, and complete."""
+    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+    return plain([tag for page in pages for tag in page["Tags"]])
+
+
+def _end(scope: Scope, name: str) -> None:
+    """Delete an endpoint and wait until it is gone; one that is busy is waited for first."""
+    sagemaker, deploy = scope.clients.sagemaker, scope.settings.deploy
+    attempts = max(1, int(deploy.endpoint_timeout / deploy.poll_seconds))
+    polling = {"Delay": deploy.poll_seconds, "MaxAttempts": attempts}
+    try:
+        found = find(sagemaker.describe_endpoint, EndpointName=name)
+        if found and found["EndpointStatus"] in BUSY and found["EndpointStatus"] != "Deleting":
+            _settle(sagemaker, name, polling)
+        if found and found["EndpointStatus"] != "Deleting":
+            find(sagemaker.delete_endpoint, EndpointName=name)
+        sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=name, WaiterConfig=polling)
+    except WaiterError as error:
+        raise DeployError(
+            f"The endpoint {name!r} is not gone after {deploy.endpoint_timeout} s: {error} "
+            "Run the same command again; a longer wait is --endpoint-timeout."
+        ) from error
+
+
+def _settle(sagemaker: Any, name: str, polling: dict[str, Any]) -> None:
+    try:
+        sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig=polling)
+    except WaiterError:
+        # One that ended Failed may be deleted; any other state is told by the deletion's refusal.
+        return
+
+
+def _configs(scope: Scope) -> Iterator[Resource]:
+    sagemaker = scope.clients.sagemaker
+    for item in _listed(scope, "endpoint_configs", "EndpointConfig"):
+        name = item["EndpointConfigName"]
+        delete = scope.delete(sagemaker.delete_endpoint_config, EndpointConfigName=name)
+        made = day(item["CreationTime"])
+        yield Resource("endpoint configuration", name, _version_in(name), made, delete)
+
+
+def _models(scope: Scope) -> Iterator[Resource]:
+    sagemaker = scope.clients.sagemaker
+    for item in _listed(scope, "models", "Model"):
+        name = item["ModelName"]
+        delete = scope.delete(sagemaker.delete_model, ModelName=name)
+        yield Resource("model", name, _version_in(name), day(item["CreationTime"]), delete)
+
+
+def _listed(scope: Scope, plural: str, kind: str) -> Iterator[dict[str, Any]]:
+    """Those whose name the pipeline gives, and those that carry the tags."""
+    # Staging's names begin with production's: only the whole pattern tells them apart.
+    pattern = re.compile(rf"{re.escape(scope.name)}-[0-9a-z]{{12}}-[0-9a-z]{{8}}")
+    for page in scope.clients.sagemaker.get_paginator(f"list_{plural}").paginate():
+        for item in page[f"{kind}s"]:
+            if pattern.fullmatch(item[f"{kind}Name"]) or item[f"{kind}Arn"] in scope.tagged:
+                yield item
+
+
+def _version_in(name: str) -> str:
+    found = re.search(r"-([0-9a-z]{12})-[0-9a-z]{8}$", name)
+    return found[1] if found else ""
+
+
+def _version(tags: Mapping[str, str]) -> str:
+    return tags.get("model_version", "")
+
+
+def day(moment: datetime) -> str:
+    """The day of a moment, in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def _log_groups(scope: Scope) -> Iterator[Resource]:
+    logs = scope.clients.logs
+    # Lambda and SageMaker make these two themselves, without tags.
+    known = {f"/aws/lambda/{scope.name}", f"/aws/sagemaker/Endpoints/{scope.name}"}
+    known |= {arn.partition(":log-group:")[2] for arn in scope.tagged if ":log-group:" in arn}
+    for name in sorted(name.removesuffix(":*") for name in known):
+        pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+        for group in (group for page in pages for group in page["logGroups"]):
+            if group["logGroupName"] == name:
+                delete = scope.delete(logs.delete_log_group, logGroupName=name)
+                made = day(datetime.fromtimestamp(group["creationTime"] / 1000, UTC))
+                yield Resource("log group", name, "", made, delete)
+
+
+FINDERS: tuple[Callable[[Scope], Iterator[Resource]], ...] = (
+    _apis,
+    _functions,
+    _alarms,
+    _dashboards,
+    _scalable_targets,
+    _endpoints,
+    _configs,
+    _models,
+    _log_groups,
+)
