@@ -119,6 +119,19 @@ def _idle_endpoint(self: SageMakerModelBackend, endpoint_name: str) -> FakeEndpo
     return endpoint
 
 
+def _refuse_conversion(backend: SageMakerModelBackend, old: str, new: str) -> None:
+    """A realtime endpoint never becomes serverless; the other way it may.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html
+    """
+    was, becomes = (backend.endpoint_configs[name].production_variants[0] for name in (old, new))
+    if "InstanceType" in was and "ServerlessConfig" in becomes:
+        raise ValidationError(
+            message="An instance-based endpoint cannot be updated to a serverless one. Create a "
+            "new endpoint instead."
+        )
+
+
 def apply(patches: Patches, plane: SageMakerPlane) -> None:
     """Install the rules; created, updated and deleted endpoints are handed to `plane`."""
     backend = SageMakerModelBackend
@@ -140,6 +153,7 @@ def apply(patches: Patches, plane: SageMakerPlane) -> None:
                 message=f'Cannot update endpoint "{endpoint.arn}" in status Failed. '
                 "A failed endpoint can only be deleted."
             )
+        _refuse_conversion(self.sagemaker_backend, endpoint.endpoint_config_name, config_name)
         refuse_update(self.sagemaker_backend, endpoint, config_name)
         endpoint.endpoint_status = "Updating"
         plane.roll_out(self.sagemaker_backend, endpoint, config_name)

@@ -159,10 +159,9 @@ def test_metric_of_another_dimension_refused(scaling: Any, realtime: str) -> Non
     ("where", "fresh"),
     [
         (place("realtime", INSTANCES), REALTIME | {"InstanceType": "ml.c6i.xlarge"}),
-        (place("realtime", INSTANCES), {"ServerlessConfig": SERVERLESS}),
         (place("warm"), {"ServerlessConfig": SERVERLESS}),
     ],
-    ids=["instance", "serverless", "cold"],
+    ids=["instance", "cold"],
 )
 def test_scaled_variant_keeps_its_kind(
     kit: Any, scaling: Any, realtime: str, where: dict[str, str], fresh: dict[str, Any]
@@ -205,3 +204,16 @@ def test_provisioned_within_concurrency(kit: Any, warm: str) -> None:
 def test_unknown_instance_is_refused(kit: Any, warm: str) -> None:
     with refused("ml.c99.large.*failed to satisfy constraint"):
         config(kit, "unknown", warm, REALTIME | {"InstanceType": "ml.c99.large"})
+
+
+def test_realtime_stays_realtime(kit: Any, warm: str, realtime: str) -> None:
+    sagemaker = kit.client("sagemaker")
+    config(kit, "one-way", warm, REALTIME)
+    with refused("cannot be updated to a serverless one"):
+        sagemaker.update_endpoint(EndpointName=realtime, EndpointConfigName=warm)
+    sagemaker.create_endpoint(EndpointName="one-way", EndpointConfigName=warm)
+    kit.endpoint_when("one-way", "InService")
+    sagemaker.update_endpoint(EndpointName="one-way", EndpointConfigName="one-way")
+    kit.endpoint_when("one-way", "InService")
+    with refused("cannot be updated to a serverless one"):
+        sagemaker.update_endpoint(EndpointName="one-way", EndpointConfigName=warm)
