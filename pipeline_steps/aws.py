@@ -9,7 +9,13 @@ from typing import Any
 import boto3
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    WaiterError,
+)
 
 from pipeline_steps.errors import ConfigurationError, PipelineError
 
@@ -126,12 +132,32 @@ def aws_errors(kind: type[PipelineError], doing: str) -> Iterator[None]:
             f"{doing}: no AWS credentials were found. Log in, or run against this machine: "
             "python -m local_aws run -- COMMAND."
         ) from error
-    except ClientError as error:
-        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+    except (ClientError, BotoCoreError, Boto3Error) as error:
+        # What an upload failed of stands behind boto3's own error.
+        refused = error if isinstance(error, ClientError) else error.__context__
+        if not isinstance(refused, ClientError):
+            raise kind(f"{doing}: {error} Run the same command again.") from error
+        code, message = refused.response["Error"]["Code"], refused.response["Error"]["Message"]
         advice = ADVICE.get(code, "Nothing else was changed; mend the cause and run it again.")
-        raise kind(f"{doing}: {error.operation_name} failed: {code}: {message} {advice}") from error
-    except (BotoCoreError, Boto3Error) as error:
-        raise kind(f"{doing}: {error} Run the same command again.") from error
+        said = f"{refused.operation_name} failed: {code}: {message}"
+        raise kind(f"{doing}: {said} {advice}") from error
+
+
+def wait(client: Any, state: str, seconds: float, poll: float, **arguments: Any) -> None:
+    """Wait with the waiter `state` for at most `seconds`, looking every `poll` seconds.
+
+    Raises:
+        ClientError: AWS refused to tell; names the call, which botocore's waiters do not.
+        WaiterError: the time ran out, or what is waited for has failed.
+    """
+    waiter = client.get_waiter(state)
+    polling = {"Delay": poll, "MaxAttempts": max(1, int(seconds / poll))}
+    try:
+        waiter.wait(WaiterConfig=polling, **arguments)
+    except WaiterError as error:
+        if "Error" in error.last_response:
+            raise ClientError(error.last_response, waiter.config.operation) from error
+        raise
 
 
 def is_missing(error: ClientError) -> bool:

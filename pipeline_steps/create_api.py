@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline_steps import http_api, releases, step
 from pipeline_steps.artefacts import Api, Release
-from pipeline_steps.aws import Clients, aws_errors, create, find, when_role_is_usable
+from pipeline_steps.aws import Clients, aws_errors, create, find, wait, when_role_is_usable
 from pipeline_steps.errors import ApiError
 from pipeline_steps.releases import ALIAS
 from pipeline_steps.settings import Settings
@@ -132,10 +132,7 @@ def _bring_function_to(
 
 def _wait(settings: Settings, lambda_: Any, state: str, name: str, **more: str) -> None:
     poll = settings.deploy.poll_seconds
-    attempts = max(1, int(FUNCTION_WAIT_SECONDS / poll))
-    lambda_.get_waiter(state).wait(
-        FunctionName=name, WaiterConfig={"Delay": poll, "MaxAttempts": attempts}, **more
-    )
+    wait(lambda_, state, FUNCTION_WAIT_SECONDS, poll, FunctionName=name, **more)
 
 
 def _publish(settings: Settings, lambda_: Any) -> str:

@@ -132,9 +132,10 @@ def _switch(settings: Settings, clients: Clients, name: str) -> bool:
     found = endpoint.describe(settings, clients.sagemaker)
     if found and found["EndpointConfigName"] != name:
         scaling.pause(settings, clients)
-    good = releases.last_good(releases.history(settings, clients))
+    good = releases.newest(settings, clients)
+    fallback = good.endpoint_config_name if good else None
     try:
-        changed = endpoint.bring_to(settings, clients.sagemaker, name, good)
+        changed = endpoint.bring_to(settings, clients.sagemaker, name, fallback)
     except DeployError:
         now = endpoint.describe(settings, clients.sagemaker)
         if now and now["EndpointStatus"] == "InService":

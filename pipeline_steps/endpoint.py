@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from pipeline_steps.aws import create, find
+from pipeline_steps.aws import create, find, wait
 from pipeline_steps.errors import DeployError
 from pipeline_steps.settings import Settings
 
@@ -118,9 +118,8 @@ def _replace_failed(settings: Settings, sagemaker: Any, config: str | None) -> N
     name = settings.resource_name
     print(f"  endpoint {name} is Failed: making it anew with {config}", flush=True)
     sagemaker.delete_endpoint(EndpointName=name)
-    sagemaker.get_waiter("endpoint_deleted").wait(
-        EndpointName=name, WaiterConfig=_polling(settings)
-    )
+    patience = settings.deploy.endpoint_timeout, settings.deploy.poll_seconds
+    wait(sagemaker, "endpoint_deleted", *patience, EndpointName=name)
     tags = [{"Key": key, "Value": value} for key, value in settings.tags.items()]
     create(sagemaker.create_endpoint, EndpointName=name, EndpointConfigName=config, Tags=tags)
     _wait(settings, sagemaker)
@@ -129,10 +128,9 @@ def _replace_failed(settings: Settings, sagemaker: Any, config: str | None) -> N
 def _wait(settings: Settings, sagemaker: Any) -> None:
     """Wait until the endpoint is InService or Failed."""
     name = settings.resource_name
+    patience = settings.deploy.endpoint_timeout, settings.deploy.poll_seconds
     try:
-        sagemaker.get_waiter("endpoint_in_service").wait(
-            EndpointName=name, WaiterConfig=_polling(settings)
-        )
+        wait(sagemaker, "endpoint_in_service", *patience, EndpointName=name)
     except WaiterError as error:
         found = describe(settings, sagemaker)
         if found and found["EndpointStatus"] == "Failed":
@@ -143,8 +141,3 @@ def _wait(settings: Settings, sagemaker: Any) -> None:
             f"{error} What served before goes on serving meanwhile. Run the same command again: "
             "it waits on. A longer wait is --endpoint-timeout."
         ) from error
-
-
-def _polling(settings: Settings) -> dict[str, Any]:
-    poll = settings.deploy.poll_seconds
-    return {"Delay": poll, "MaxAttempts": max(1, int(settings.deploy.endpoint_timeout / poll))}

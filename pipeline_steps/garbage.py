@@ -20,7 +20,7 @@ def collect(settings: Settings, clients: Clients) -> list[str]:
     serving = endpoint.describe(settings, clients.sagemaker)
     if serving is None:
         return []
-    kept = _kept(settings, releases.history(settings, clients))
+    kept = _kept(settings, releases.newest_first(settings, clients))
     configs = {serving["EndpointConfigName"], *(release.endpoint_config_name for release in kept)}
     return [
         *_collect_models(settings, clients.sagemaker, serving["EndpointConfigName"], configs),
@@ -29,10 +29,15 @@ def collect(settings: Settings, clients: Clients) -> list[str]:
     ]
 
 
-def _kept(settings: Settings, records: list[ReleaseRecord]) -> list[ReleaseRecord]:
-    newest_of = {release.identity: release for release in reversed(records)}
-    by_age = sorted(newest_of.values(), key=lambda release: release.released_at, reverse=True)
-    return by_age[: settings.deploy.keep_releases]
+def _kept(settings: Settings, records: Iterator[ReleaseRecord]) -> list[ReleaseRecord]:
+    """The newest releases; one that was gone back to counts once."""
+    kept: dict[str, ReleaseRecord] = {}
+    while len(kept) < settings.deploy.keep_releases:
+        release = next(records, None)
+        if release is None:
+            break
+        kept.setdefault(release.identity, release)
+    return list(kept.values())
 
 
 def _collect_models(

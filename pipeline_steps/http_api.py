@@ -1,7 +1,7 @@
 """The HTTP API of an environment in API Gateway, found by its name and tags.
 
 API Gateway lets several APIs have one name, and a creation whose answer is lost is sent again: the
-oldest is the one, and its doubles are garbage.
+one that has routes, or else the oldest, is the one; its doubles are garbage.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ def find_api(settings: Settings, apigateway: Any) -> dict[str, Any] | None:
 
 
 def _apis(settings: Settings, apigateway: Any) -> list[dict[str, Any]]:
+    """All APIs of this name, the one that is meant first."""
     pages = apigateway.get_paginator("get_apis").paginate()
     ours = [
         api
@@ -24,7 +25,14 @@ def _apis(settings: Settings, apigateway: Any) -> list[dict[str, Any]]:
         if api["Name"] == settings.resource_name
         and settings.tags.items() <= api.get("Tags", {}).items()
     ]
-    return sorted(ours, key=lambda api: (api["CreatedDate"], api["ApiId"]))
+    if len(ours) < 2:
+        return ours
+    routed = {
+        api["ApiId"]: bool(apigateway.get_routes(ApiId=api["ApiId"])["Items"]) for api in ours
+    }
+    return sorted(
+        ours, key=lambda api: (not routed[api["ApiId"]], api["CreatedDate"], api["ApiId"])
+    )
 
 
 def collect_doubles(settings: Settings, apigateway: Any) -> Iterator[str]:

@@ -5,7 +5,9 @@ that was never good. Each record is an object of its own, named by its time:
 s3://<bucket>/<name>/releases/<environment>/<time>.json
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,21 +19,32 @@ from pipeline_steps.errors import DeployError, PipelineError
 from pipeline_steps.settings import Settings
 
 ALIAS = "live"
-MOST = 100  # records that are looked at, the newest
+MOST = 100  # records in which a release to go back to is looked for
 
 
 def history(settings: Settings, clients: Clients) -> list[ReleaseRecord]:
-    """What was released to this environment, the newest first.
+    """What was released to this environment, the newest first, at most `MOST` of it.
 
     Raises:
         DeployError: a record is not one that this code wrote.
     """
+    return list(islice(newest_first(settings, clients), MOST))
+
+
+def newest(settings: Settings, clients: Clients) -> ReleaseRecord | None:
+    """The last release; None where there never was one."""
+    return next(newest_first(settings, clients), None)
+
+
+def newest_first(settings: Settings, clients: Clients) -> Iterator[ReleaseRecord]:
+    """The whole history; each record is read when it is asked for."""
     bucket = settings.require("deploy", "bucket")
     pages = clients.s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=_prefix(settings)
     )
     keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []))
-    return [_read(clients.s3, bucket, key) for key in reversed(keys[-MOST:])]
+    for key in reversed(keys):
+        yield _read(clients.s3, bucket, key)
 
 
 def _prefix(settings: Settings) -> str:
@@ -50,8 +63,8 @@ def _read(s3: Any, bucket: str, key: str) -> ReleaseRecord:
 
 def record(settings: Settings, clients: Clients, made: ReleaseRecord) -> None:
     """Append to the history, unless its newest record says the same already."""
-    newest = next(iter(history(settings, clients)), None)
-    if newest and newest.identity == made.identity:
+    last = newest(settings, clients)
+    if last and last.identity == made.identity:
         return
     moment = made.released_at.replace(":", "").replace("-", "")
     clients.s3.put_object(
@@ -98,11 +111,6 @@ def previous(records: list[ReleaseRecord], identity: str | None) -> ReleaseRecor
     return None
 
 
-def last_good(records: list[ReleaseRecord]) -> str | None:
-    """The EndpointConfig of the newest release; None where there never was one."""
-    return records[0].endpoint_config_name if records else None
-
-
 def go_back(settings: Settings, clients: Clients, target: ReleaseRecord) -> None:
     """Have endpoint and function be those of `target`, together.
 
@@ -137,11 +145,10 @@ def undo(settings: Settings, clients: Clients) -> str:
     name = settings.resource_name
     try:
         with aws_errors(DeployError, "Going back"):
-            records, identity = history(settings, clients), serving(settings, clients)
-            if not records:
+            target = newest(settings, clients)
+            if target is None:
                 return f"{name} has no release before it to go back to: it is left as it is."
-            target = records[0]
-            if target.identity == identity:
+            if target.identity == serving(settings, clients):
                 return (
                     f"Nothing was rolled back: {target.model_version} passed this test when it "
                     f"was released at {target.released_at}, and nothing has replaced it since."

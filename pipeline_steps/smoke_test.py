@@ -67,7 +67,7 @@ def _accept(
     if settings.deploy.environment == "staging" and settings.deploy.approval == "staging":
         why = f"{report.golden_answers} golden answers were equal in staging."
         registry.approve(clients.sagemaker, release.model_package_arn, why)
-    before = next(iter(releases.history(settings, clients)), None)
+    before = releases.newest(settings, clients)
     releases.record(
         settings,
         clients,
