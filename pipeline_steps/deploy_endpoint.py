@@ -136,7 +136,7 @@ def _switch(settings: Settings, clients: Clients, name: str) -> bool:
     fallback = good.endpoint_config_name if good else None
     try:
         changed = endpoint.bring_to(settings, clients.sagemaker, name, fallback)
-    except DeployError:
+    except (DeployError, ClientError):
         now = endpoint.describe(settings, clients.sagemaker)
         if now and now["EndpointStatus"] == "InService":
             scaling.resume(settings, clients, now["EndpointConfigName"])

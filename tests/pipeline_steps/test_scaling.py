@@ -91,13 +91,18 @@ def test_realtime_endpoint_scales_its_instances(release: Make) -> None:
     ]
 
 
-def test_mode_can_change_under_way(release: Make) -> None:
-    deploy_endpoint.run(release(mode="realtime", max_capacity=4), Clients())
-    settings = release(min_capacity=1, max_capacity=2)
+def test_serverless_can_become_realtime(release: Make) -> None:
+    deploy_endpoint.run(release(min_capacity=1, max_capacity=2), Clients())
+    settings = release(mode="realtime", max_capacity=4)
     deploy_endpoint.run(settings, Clients())
-    assert "ServerlessConfig" in variant(settings)
+    assert "InstanceType" in variant(settings)
     (target,) = targets()
-    assert target["ScalableDimension"] == "sagemaker:variant:DesiredProvisionedConcurrency"
+    assert target["ScalableDimension"] == "sagemaker:variant:DesiredInstanceCount"
+    # AND the way back, which AWS does not allow, is told and leaves it as it was
+    with pytest.raises(deploy_endpoint.DeployError, match="cannot be updated to a serverless one"):
+        deploy_endpoint.run(release(min_capacity=1, max_capacity=4), Clients())
+    assert "InstanceType" in variant(settings)
+    assert targets() == [target]
 
 
 @pytest.mark.parametrize(
