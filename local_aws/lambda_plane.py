@@ -5,11 +5,13 @@ at a time and is kept warm; up to `MAX_ENVIRONMENTS` of a version work side by s
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
+import contextlib
 import io
 import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +25,7 @@ from typing import Any
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 
 from local_aws.children import Children
+from local_aws.function_logs import MOST_BYTES, FunctionLogs, stream_name
 from local_aws.lambda_runtime_api import Message, RuntimeApi
 
 MAX_ENVIRONMENTS = 8  # of one version, at once; more requests wait
@@ -48,32 +51,42 @@ class Environment:
     """One process with the function's code."""
 
     def __init__(
-        self, function: LambdaFunction, folder: Path, variables: dict[str, str], children: Children
+        self,
+        function: LambdaFunction,
+        folder: Path,
+        variables: dict[str, str],
+        children: Children,
+        logs: FunctionLogs,
     ) -> None:
         self.folder = folder
-        self._children = children
+        self._function, self._children, self._logs = function, children, logs
+        self._stream = stream_name(str(function.version))
         folder.mkdir(parents=True)
         with zipfile.ZipFile(io.BytesIO(function.code_bytes)) as archive:
             archive.extractall(folder)
         self.api = RuntimeApi()
-        log_path = folder.parent / f"{function.function_name}.log"
-        with log_path.open("ab") as log_file:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "awslambdaric", str(function.handler)],
-                cwd=folder,
-                env=variables
-                | {
-                    "AWS_LAMBDA_RUNTIME_API": self.api.address,
-                    "LAMBDA_TASK_ROOT": str(folder),
-                },
-                stdout=log_file,
-                stderr=log_file,
-            )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "awslambdaric", str(function.handler)],
+            cwd=folder,
+            env=variables
+            | {
+                "AWS_LAMBDA_RUNTIME_API": self.api.address,
+                "AWS_LAMBDA_LOG_STREAM_NAME": self._stream,
+                "LAMBDA_TASK_ROOT": str(folder),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that what it may have started ends with it
+        )
         children.add(self._process.pid)
-        self._watcher = threading.Thread(target=self._watch, name="lambda")
-        self._watcher.start()
+        self.watcher = threading.Thread(target=self._watch, name="lambda")
+        self.watcher.start()
 
     def _watch(self) -> None:
+        output: Any = self._process.stdout
+        with output:
+            for line in iter(lambda: output.readline(MOST_BYTES), b""):
+                self._logs.write(self._function, self._stream, line)
         status = self._process.wait()
         self.api.tell(Message("exit", str(status).encode()))
 
@@ -105,8 +118,10 @@ class Environment:
 
     def stop(self) -> None:
         """Kill the process, as AWS does, and remove the code."""
-        self._process.kill()
-        self._watcher.join()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        # The watcher is not waited for: it may be waiting for the gate that our caller holds.
+        self._process.wait()
         self._children.discard(self._process.pid)
         self.api.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -123,9 +138,14 @@ class LambdaPlane:
     """The environments of all functions, by version, code and configuration."""
 
     def __init__(
-        self, folder: Path, children: Children, base_variables: Callable[[], dict[str, str]]
+        self,
+        folder: Path,
+        children: Children,
+        base_variables: Callable[[], dict[str, str]],
+        logs: FunctionLogs,
     ) -> None:
         self._folder, self._children, self._base_variables = folder, children, base_variables
+        self._logs = logs
         self._pools: dict[Key, _Pool] = {}
         self._changed = threading.Condition()
         self._all: set[Environment] = set()
@@ -171,8 +191,8 @@ class LambdaPlane:
     def invoke_later(self, function: LambdaFunction, invoked_arn: str, payload: bytes) -> None:
         """Run the function in the background; nobody learns the outcome."""
         thread = threading.Thread(target=self.invoke, args=(function, invoked_arn, payload))
-        self._threads = [old for old in self._threads if old.is_alive()] + [thread]
         thread.start()
+        self._remember(thread)
 
     def _acquire(self, key: Key, function: LambdaFunction) -> tuple[_Pool, Environment | None]:
         with self._changed:
@@ -188,10 +208,10 @@ class LambdaPlane:
     def _create(self, function: LambdaFunction) -> Environment:
         folder = self._folder / f"{function.function_name}-{uuid.uuid4().hex[:12]}"
         variables = self._base_variables() | _variables(function)
-        environment = Environment(function, folder, variables, self._children)
+        environment = Environment(function, folder, variables, self._children, self._logs)
         self._all.add(environment)
         if self._closing:
-            environment.stop()
+            self._stop(environment)
         return environment
 
     def _release(self, pool: _Pool, environment: Environment | None, reusable: bool) -> None:
@@ -208,6 +228,11 @@ class LambdaPlane:
     def _stop(self, environment: Environment) -> None:
         environment.stop()
         self._all.discard(environment)
+        self._remember(environment.watcher)
+
+    def _remember(self, thread: threading.Thread) -> None:
+        with self._changed:
+            self._threads = [old for old in self._threads if old.is_alive()] + [thread]
 
     def evict(self, backend: LambdaBackend, function_name: str) -> None:
         """Stop the environments that no alias and not $LATEST leads to any more."""
@@ -225,8 +250,8 @@ class LambdaPlane:
         self._closing = True
         for environment in list(self._all):
             self._stop(environment)
-        for thread in self._threads:
-            thread.join()
+        while alive := [thread for thread in self._threads if thread.is_alive()]:
+            alive[0].join()
 
 
 def _key(function: LambdaFunction) -> Key:
@@ -265,6 +290,5 @@ def _variables(function: LambdaFunction) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_VERSION": str(function.version),
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
         "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
-        "AWS_LAMBDA_LOG_STREAM_NAME": f"[{function.version}]{uuid.uuid4().hex}",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
     }

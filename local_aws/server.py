@@ -31,6 +31,7 @@ from local_aws import (
 )
 from local_aws.children import Children
 from local_aws.front_door import FrontDoor
+from local_aws.function_logs import FunctionLogs
 from local_aws.http_api_plane import HttpApiPlane
 from local_aws.http_server import HOST, StoppableServer, listen
 from local_aws.lambda_plane import LambdaPlane
@@ -136,7 +137,9 @@ class LocalAws:
         children = Children(self.state / "children.json")
         children.end_leftovers()
         backends = _backends("apigatewayv2")
-        self._functions = LambdaPlane(self.state / "lambda", children, self._base_variables)
+        self._functions = LambdaPlane(
+            self.state / "lambda", children, self._base_variables, FunctionLogs(gate)
+        )
         self._functions.start()
         self._sagemaker = SageMakerPlane(self.state / "containers", gate, store.changed, children)
         self._door = FrontDoor(gate, store.changed, self._sagemaker, self._functions)
