@@ -39,7 +39,8 @@ from pipeline_steps.artefacts import (
 )
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import PipelineError
-from pipeline_steps.settings import Environment, Settings
+from pipeline_steps.setting_groups import Environment
+from pipeline_steps.settings import Settings
 from pipeline_steps.step import Run
 
 MODEL_STEPS: dict[str, Run] = {

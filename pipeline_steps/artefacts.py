@@ -1,76 +1,10 @@
-"""The JSON files through which the steps talk, all in one work folder, each written atomically.
+"""The files that the steps read and write, as types; all lie in one work folder."""
 
-A file that is there is whole: it is written under a temporary name and then renamed. What a file
-holds is typed here; a file with other keys is refused, so that old and new code never mix quietly.
-"""
-
-import dataclasses
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import dacite  # dataclasses from JSON with every key and type checked
-
-from pipeline_steps.errors import ConfigurationError
-from pipeline_steps.files import hash_of, write_atomically
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """A typed JSON file; subclasses name the file and the step that writes it."""
-
-    FILE: ClassVar[str]
-    STEP: ClassVar[str]
-
-    def save(self, work_dir: Path) -> None:
-        """Write the file into `work_dir`, whole or not at all."""
-        write_atomically(
-            work_dir / self.FILE, lambda path: path.write_text(self.text(), encoding="utf-8")
-        )
-
-    @classmethod
-    def load(cls, work_dir: Path) -> Self:
-        """Read the file from `work_dir`.
-
-        Raises:
-            ConfigurationError: it is missing or not what this code writes; says what to run.
-        """
-        path = work_dir / cls.FILE
-        advice = f"Run `python -m pipeline_steps.{cls.STEP}` with the same flags first."
-        try:
-            return cls.parse(path.read_bytes())
-        except FileNotFoundError:
-            raise ConfigurationError(f"{path} is missing. {advice}") from None
-        except ValueError as error:
-            raise ConfigurationError(f"{path} is not readable ({error}). {advice}") from error
-
-    @classmethod
-    def parse(cls, text: bytes) -> Self:
-        """Read what `save` wrote, wherever it was kept.
-
-        Raises:
-            ValueError: it is not what this code writes.
-        """
-        payload = json.loads(text)
-        if not isinstance(payload, dict):
-            raise ValueError(f"expected an object, found {type(payload).__name__}")
-        try:
-            return dacite.from_dict(cls, payload, dacite.Config(strict=True))
-        except dacite.DaciteError as error:
-            raise ValueError(str(error)) from error
-
-    def text(self) -> str:
-        """The JSON that the file holds."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
-
-    @classmethod
-    def find(cls, work_dir: Path) -> Self | None:
-        """Read the file if it is there and readable, to see what an earlier run has done."""
-        try:
-            return cls.load(work_dir)
-        except ConfigurationError:
-            return None
+from pipeline_steps.artefact import Artefact
+from pipeline_steps.files import hash_of
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from pipeline_steps.artefacts import DataReport, Finding, SplitReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.checked_data import read_data
 from pipeline_steps.errors import DataCheckError
-from pipeline_steps.settings import CheckSettings, Settings
+from pipeline_steps.setting_groups import CheckSettings
+from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
 EMPTY_SPLIT = "empty_split"  # not a setting: without both classes there is nothing to learn

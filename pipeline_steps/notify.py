@@ -18,7 +18,8 @@ from pipeline_steps import step
 from pipeline_steps.artefacts import RunReport
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import ConfigurationError, PipelineError
-from pipeline_steps.settings import MailSettings, Settings
+from pipeline_steps.setting_groups import MailSettings
+from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
 SMTP_SECONDS = 20

@@ -1,8 +1,7 @@
 """Settings: one profile of `pipeline.toml`, overridden by the environment, then by flags.
 
 A field's group is its table in the file (`[sst2.gate] min_accuracy`) and its name is its flag
-(`--min-accuracy`). Fields with `env` in their metadata are also read from that variable, which is
-how a runner or a secret store hands them over.
+(`--min-accuracy`). The groups are in `setting_groups.py`, training's in `model/settings.py`.
 """
 
 import argparse
@@ -18,157 +17,18 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from model.settings import TrainingSettings
 from pipeline_steps.errors import ConfigurationError
+from pipeline_steps.setting_groups import (
+    CheckSettings,
+    CostSettings,
+    DeploySettings,
+    Environment,
+    GateSettings,
+    MailSettings,
+    ModelSettings,
+    WatchSettings,
+)
 
 PROFILE_FILE = Path(__file__).parents[1] / "pipeline.toml"
-
-Level = Literal["block", "warn"]
-Environment = Literal["staging", "production"]
-
-
-def setting(default: Any, text: str, env: str | None = None) -> Any:
-    """A dataclass field with its help text (with unit) and, if any, its environment variable."""
-    return dataclasses.field(default=default, metadata={"help": text, "env": env})
-
-
-def _require_range(group: Any, name: str, low: float, high: float) -> None:
-    value = getattr(group, name)
-    if not low <= value <= high:
-        raise ValueError(f"{name} is {value}, expected {low} to {high}")
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """What is trained, on what."""
-
-    data: str = setting("stanfordnlp/sst2", "hub data set, local folder, or 'demo' (bundled)")
-    backbone: str = setting("t5-small", "hub model, local folder, 'random:tiny', 'random:t5-small'")
-    tokenizer: str = setting(
-        "", "hub tokenizer or local folder; 'train': a new one; '': backbone's"
-    )
-    vocab_size: int = setting(4000, "pieces of a newly trained tokenizer, at most")
-
-
-@dataclass(frozen=True)
-class CheckSettings:
-    """What the data check blocks on, and what it only warns about."""
-
-    bad_rows: Level = setting("block", "rows without text, or with a label outside {0, 1}")
-    duplicates: Level = setting("warn", "sentences that appear more than once in a split")
-    conflicts: Level = setting("warn", "the same sentence with both labels")
-    leakage: Level = setting("warn", "validation sentences that also stand in training")
-    imbalance: Level = setting("warn", "a class with less than min_class_share of a split")
-    min_class_share: float = setting(0.3, "share of the rarer class, 0 to 0.5")
-
-    def __post_init__(self) -> None:
-        _require_range(self, "min_class_share", 0, 0.5)
-
-
-@dataclass(frozen=True)
-class GateSettings:
-    """What a model must reach before anything is deployed."""
-
-    min_accuracy: float = setting(0.90, "accuracy on the validation split, 0 to 1")
-
-    def __post_init__(self) -> None:
-        _require_range(self, "min_accuracy", 0, 1)
-
-
-@dataclass(frozen=True)
-class DeploySettings:
-    """Where the model goes and how large the endpoint may grow."""
-
-    name: str = setting("t5-sentiment", "endpoint, function and API are named after it")
-    environment: Environment = setting("production", "which endpoint and API a step works on")
-    approval: Literal["staging", "evaluation", "manual"] = setting(
-        "staging",
-        "what approves a model for production: its smoke test in staging, or less, or you",
-    )
-    bucket: str = setting("", "S3 bucket for models", env="MODEL_BUCKET")
-    sagemaker_role_arn: str = setting("", "role the endpoint runs as", env="SAGEMAKER_ROLE_ARN")
-    lambda_role_arn: str = setting("", "role the function runs as", env="LAMBDA_ROLE_ARN")
-    image: str = setting(
-        "763104351884.dkr.ecr.{region}.amazonaws.com/huggingface-pytorch-inference:"
-        "2.6.0-transformers5.5.3-cpu-py312-ubuntu22.04",
-        "inference container image; {region} is filled in",
-    )
-    mode: Literal["serverless", "realtime"] = setting(
-        "serverless", "realtime: instances that run all the time, for accounts without serverless"
-    )
-    memory_mb: int = setting(2048, "serverless: memory in MB, 1024 to 6144 in steps of 1024")
-    max_concurrency: int = setting(5, "serverless: parallel requests to the endpoint, 1 to 200")
-    instance_type: str = setting("ml.c6i.large", "realtime: kind of instance")
-    min_capacity: int = setting(0, "kept warm at least: provisioned concurrency, or instances")
-    max_capacity: int = setting(0, "kept warm at most, by load; 0: nothing is kept warm")
-    target_utilization: float = setting(
-        0.7, "serverless: share of the warm capacity in use to scale towards"
-    )
-    target_invocations: int = setting(
-        600, "realtime: requests a minute and instance to scale towards"
-    )
-    keep_releases: int = setting(5, "releases kept to roll back to, 1 to 50")
-    endpoint_timeout: int = setting(900, "seconds to wait for the endpoint to be in service")
-    role_timeout: int = setting(60, "seconds to wait for a role just made to be usable")
-    poll_seconds: float = setting(5.0, "seconds between two looks at what is in progress")
-    smoke_timeout: int = setting(120, "seconds for the live API to answer at all")
-
-    def __post_init__(self) -> None:
-        _require_range(self, "max_concurrency", 1, 200)
-        _require_range(self, "memory_mb", 1024, 6144)
-        _require_range(self, "keep_releases", 1, 50)
-        _require_range(self, "target_utilization", 0.1, 0.9)
-        if self.memory_mb % 1024:
-            raise ValueError(f"memory_mb is {self.memory_mb}, expected a multiple of 1024")
-        most = self.max_concurrency if self.mode == "serverless" else 100
-        for name in ("min_capacity", "max_capacity"):
-            _require_range(self, name, 0, most)
-        if self.min_capacity > self.max_capacity:
-            raise ValueError(
-                f"min_capacity is {self.min_capacity}, expected at most max_capacity, "
-                f"which is {self.max_capacity}"
-            )
-
-
-@dataclass(frozen=True)
-class WatchSettings:
-    """When to alarm, and what the monitor calls drift."""
-
-    alarm_topic_arn: str = setting("", "SNS topic that alarms are sent to", env="ALARM_TOPIC_ARN")
-    max_p95_ms: int = setting(5000, "alarm: 95th percentile of the API's answer time, in ms")
-    quiet_hours: int = setting(0, "alarm: hours without any request, 1 to 24; 0: no such alarm")
-    monitor_hours: int = setting(24, "hours of live traffic that the monitor looks at")
-    monitor_requests: int = setting(200, "requests below which the monitor does not judge")
-    drift_psi: float = setting(0.25, "population stability index from which it is called drift")
-
-    def __post_init__(self) -> None:
-        _require_range(self, "max_p95_ms", 1, 30_000)
-        _require_range(self, "quiet_hours", 0, 24)
-        _require_range(self, "monitor_hours", 1, 24 * 14)
-        _require_range(self, "monitor_requests", 1, 10_000)
-        _require_range(self, "drift_psi", 0.01, 10)
-
-
-@dataclass(frozen=True)
-class CostSettings:
-    """The traffic that the cost estimate assumes."""
-
-    requests_per_month: int = setting(100_000, "requests to the API in a month")
-    training_instance: str = setting("ml.g5.xlarge", "instance of a SageMaker training job")
-
-    def __post_init__(self) -> None:
-        _require_range(self, "requests_per_month", 0, 10**12)
-
-
-@dataclass(frozen=True)
-class MailSettings:
-    """Who hears of it, and through which server; no recipients, no mail."""
-
-    mail_to: str = setting("", "recipients, separated by commas", env="MAIL_TO")
-    mail_from: str = setting("", "sender's address", env="MAIL_FROM")
-    mail_transport: Literal["smtp", "ses"] = setting("smtp", "how mail is sent")
-    mail_on_success: bool = setting(True, "mail on success too, not only on failure")
-    smtp_host: str = setting("", "SMTP server", env="SMTP_HOST")
-    smtp_port: int = setting(587, "SMTP port", env="SMTP_PORT")
-    smtp_tls: bool = setting(True, "encrypt with STARTTLS before anything is sent")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import ConfigurationError, DeployError
 from pipeline_steps.inventory import Resource
-from pipeline_steps.settings import Environment, Settings
+from pipeline_steps.setting_groups import Environment
+from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
 ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")

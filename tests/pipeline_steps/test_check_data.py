@@ -12,7 +12,8 @@ from pipeline_steps.artefacts import DataReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.check_data import find_problems, normalise
 from pipeline_steps.errors import DataCheckError
-from pipeline_steps.settings import CheckSettings, Settings
+from pipeline_steps.setting_groups import CheckSettings
+from pipeline_steps.settings import Settings
 
 GOOD = [Example("a fine film", 1), Example("a dull film", 0)]
 OTHER = [Example("a warm story", 1), Example("a cold story", 0)]

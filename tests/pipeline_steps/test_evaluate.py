@@ -12,7 +12,8 @@ from pipeline_steps.artefacts import Evaluation, ExportReport, GoldenAnswer
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, TrainingFailedError
 from pipeline_steps.evaluate import measure
-from pipeline_steps.settings import GateSettings, Settings
+from pipeline_steps.setting_groups import GateSettings
+from pipeline_steps.settings import Settings
 
 EXPORTED = ExportReport("0123456789ab", "pytorch", 1, {}, {})
 

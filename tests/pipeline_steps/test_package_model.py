@@ -10,7 +10,8 @@ from pipeline_steps.artefacts import Evaluation, GoldenAnswer, Manifest
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, PackagingError
 from pipeline_steps.files import file_hash, file_hashes
-from pipeline_steps.settings import GateSettings, Settings
+from pipeline_steps.setting_groups import GateSettings
+from pipeline_steps.settings import Settings
 
 
 def test_manifest_tells_where_the_model_is_from(packaged: Settings) -> None:

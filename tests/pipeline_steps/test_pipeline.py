@@ -19,7 +19,8 @@ from pipeline_steps import settings as settings_module
 from pipeline_steps.artefacts import Evaluation, Manifest, RunReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, TrainingFailedError
-from pipeline_steps.settings import GateSettings, Settings
+from pipeline_steps.setting_groups import GateSettings
+from pipeline_steps.settings import Settings
 
 QUICK_FLAGS = [
     "--vocab-size", "600", "--epochs", "1", "--max-steps", "25", "--evaluations-per-epoch", "1",

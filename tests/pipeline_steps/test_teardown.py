@@ -11,7 +11,8 @@ from local_aws.server import BUCKET, LocalAws
 from pipeline_steps import inventory, inventory_shared, teardown
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import ConfigurationError, DeployError
-from pipeline_steps.settings import Environment, Settings
+from pipeline_steps.setting_groups import Environment
+from pipeline_steps.settings import Settings
 
 VERSION = "0123456789ab"
 KINDS = {
