@@ -38,7 +38,7 @@ class Prices:
         """
         if name not in self.rates:
             raise ConfigurationError(
-                f"{PRICE_FILE.name} has no [rates.{name}]. Put it back: usd, unit, source, confirmed."
+                f"{PRICE_FILE.name} has no [rates.{name}]. It needs usd, unit, source, confirmed."
             )
         return self.rates[name]
 
