@@ -69,14 +69,15 @@ class Report:
             "name": self.name,
             "commit": git_state()["commit"],
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "machine": {"cpu": _processor(), "cores": os.cpu_count()},
+            "machine": {"cpu": processor(), "cores": os.cpu_count()},
             "rows": [asdict(row) for row in self.rows],
             "ratios": self.ratios,
             "bars": self.bars,
         }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of this machine's processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,0 +1,1 @@
+"""Faults injected into every AWS call of a release, while clients keep asking production."""

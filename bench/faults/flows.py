@@ -1,0 +1,95 @@
+"""The flows whose calls are broken: all that the release path does to AWS, from several starts."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+
+from bench.faults.injection import FAULTS
+from bench.faults.matrix import ABANDONED, Flow, Start, version_at
+from bench.faults.world import SHIP, Site, World
+from pipeline_steps.artefacts import Evaluation, GoldenAnswer, RunReport
+from pipeline_steps.errors import SmokeTestError
+
+LARGE = 9_000_000  # bytes: boto3 uploads it in two parts
+PARTS = ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
+Prepare = Callable[[World], Start]
+
+
+def flows(world: World, production: Site) -> list[Flow]:
+    """All flows; `production` is the site that clients ask all the while."""
+    staging, tested = world.site(), ("smoke_test",)
+    return [
+        Flow("first release", SHIP, _first, throwaway=True),
+        Flow("update", SHIP, _update(production), faults=(*FAULTS, ABANDONED)),
+        Flow("large model", SHIP, _large, operations=PARTS, throwaway=True),
+        Flow("approval in staging", SHIP, _staging(staging), faulted=tested),
+        Flow("bad release", SHIP, _bad(production), faulted=tested, ends_in=SmokeTestError),
+        Flow("rollback by hand", ("rollback",), _rollback(production)),
+        Flow("mail", ("notify",), _mail(production)),
+    ]
+
+
+def _first(world: World) -> Start:
+    site = world.site()
+    return Start(site, site.package(), site.versions[-1])
+
+
+def _large(world: World) -> Start:
+    site = world.site()
+    return Start(site, site.package(extra=os.urandom(LARGE)), site.versions[-1])
+
+
+def _update(site: Site) -> Prepare:
+    def prepare(world: World) -> Start:
+        world.forget(site)
+        return Start(site, site.package(), site.versions[-1])
+
+    return prepare
+
+
+def _staging(site: Site) -> Prepare:
+    def prepare(world: World) -> Start:
+        world.forget(site)
+        settings = site.package(environment="staging", approval="staging")
+        return Start(site, settings, site.versions[-1])
+
+    return prepare
+
+
+def _bad(site: Site) -> Prepare:
+    """A model whose answers are not those that were evaluated, on top of a good release."""
+
+    def prepare(world: World) -> Start:
+        world.forget(site)
+        world.ship(site)
+        settings = site.package()
+        evaluation = Evaluation.load(settings.work_dir)
+        golden = [GoldenAnswer("a good film", "NEGATIVE", 0.9)]
+        dataclasses.replace(evaluation, golden=golden).save(settings.work_dir)
+        return Start(site, settings, site.versions[-2])
+
+    return prepare
+
+
+def _rollback(site: Site) -> Prepare:
+    """A new release on top of the one that will serve again."""
+
+    def prepare(world: World) -> Start:
+        world.forget(site)
+        before = version_at(world.url(site.settings))
+        settings = world.ship(site)
+        # What serves again grows older with each cell; called by its part in it, it stays the same.
+        site.versions.remove(before)
+        site.versions.insert(-1, before)
+        return Start(site, settings, before)
+
+    return prepare
+
+
+def _mail(site: Site) -> Prepare:
+    def prepare(world: World) -> Start:
+        settings = site.settings
+        RunReport(profile=settings.profile, model_version=None, steps=[]).save(settings.work_dir)
+        return Start(site, settings, version_at(world.url(settings)))
+
+    return prepare

@@ -1,0 +1,101 @@
+"""Break every AWS call of a release in every way, and write docs/reliability.md.
+
+make bench-reliability                          all of it, about half an hour
+make bench-reliability ARGS="--flow update"     one flow, shown and not written
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.faults.flows import flows
+from bench.faults.matrix import Matrix
+from bench.faults.poller import Poller
+from bench.faults.scenarios import SCENARIOS, ScenarioFailedError
+from bench.faults.soak import soak
+from bench.faults.summary import Results, markdown
+from bench.faults.world import World
+from bench.report import Report
+from pipeline_steps.files import write_atomically
+
+PAGE = Path("docs/reliability.md")
+UPDATES, ROLLBACKS = 20, 5
+
+
+def main() -> int:
+    """Run the benchmark; returns 1 where something was not survived."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--flow", help="only this flow; nothing is written")
+    parser.add_argument("--page", type=Path, default=PAGE, help=f"what is written ({PAGE})")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    results = Results()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-reliability-") as name,
+        World(Path(name)) as world,
+    ):
+        break_calls(world, results, arguments.flow)
+        if not arguments.flow:
+            run_scenarios(world, results)
+            results.soak = soak(world, UPDATES, ROLLBACKS)
+    results.seconds = time.monotonic() - began
+    page = markdown(results, "make bench-reliability")
+    if arguments.flow:
+        print(page)
+    else:
+        write_atomically(arguments.page, lambda path: path.write_text(page, encoding="utf-8"))
+        print(f"written to {arguments.page}")
+    return report(results).finish()
+
+
+def break_calls(world: World, results: Results, only: str | None) -> None:
+    """Every call of every flow, or of one flow, × every fault."""
+    production = world.site()
+    world.ship(production)
+    with Poller(world.url(production.settings)) as poller:
+        matrix = Matrix(world, poller)
+        for flow in flows(world, production):
+            if only and flow.name != only:
+                continue
+            calls = matrix.record(flow)
+            for number, call in enumerate(calls, 1):
+                for fault in flow.faults:
+                    cell = matrix.cell(flow, call, fault)
+                    results.cells.append(cell)
+                    for problem in cell.problems:
+                        print(f"  NOT SURVIVED {call.step} {call}, {fault}: {problem}", flush=True)
+                print(f"{flow.name} {number}/{len(calls)} {call.step}: {call}", flush=True)
+        results.requests, results.failed_requests = poller.asked, len(poller.failures)
+
+
+def run_scenarios(world: World, results: Results) -> None:
+    """What else can befall a release."""
+    for scenario in SCENARIOS:
+        what, outcome, problem = (scenario.__doc__ or scenario.__name__).split("\n")[0], "", ""
+        try:
+            outcome = scenario(world)
+        except ScenarioFailedError as error:
+            problem = str(error)
+        print(f"{scenario.__name__}: {problem or outcome}", flush=True)
+        results.scenarios.append((what, outcome, problem))
+
+
+def report(results: Results) -> Report:
+    """The figures, and the bars that they are held to."""
+    figures = Report("reliability")
+    cells, failed = len(results.cells), sum(bool(problem) for *_, problem in results.scenarios)
+    figures.row("matrix", "cells", cells, "cells")
+    figures.row("matrix", "cells not survived", cells - results.survived, "cells", "<= 0")
+    figures.row("matrix", "requests of clients", results.requests, "requests")
+    figures.row("matrix", "requests that failed", results.failed_requests, "requests", "<= 0")
+    if results.soak:
+        figures.row("scenarios", "not survived", failed, "scenarios", "<= 0")
+        figures.row("soak", "requests of clients", results.soak.requests, "requests")
+        figures.row("soak", "requests that failed", len(results.soak.failures), "requests", "<= 0")
+    return figures
+
+
+if __name__ == "__main__":
+    sys.exit(main())
