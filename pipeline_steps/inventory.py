@@ -111,24 +111,14 @@ def _functions(scope: Scope) -> Iterator[Resource]:
 
 def _alarms(scope: Scope) -> Iterator[Resource]:
     cloudwatch = scope.clients.cloudwatch
-    pages = cloudwatch.get_paginator("describe_alarms").paginate(
-        AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-    )
-    for page in pages:
-        for alarm in [*page.get("CompositeAlarms", []), *page.get("MetricAlarms", [])]:
-            arn, name = alarm["AlarmArn"], alarm["AlarmName"]
-            if arn in scope.tagged or _has_own_tags(scope, name, arn):
-                delete = scope.delete(cloudwatch.delete_alarms, AlarmNames=[name])
-                made = day(alarm["AlarmConfigurationUpdatedTimestamp"])
-                yield Resource("alarm", name, "", made, delete)
-
-
-def _has_own_tags(scope: Scope, name: str, arn: str) -> bool:
-    # The tagging API hears of a new alarm late; those that may be ours are asked for their tags.
-    if not name.startswith(scope.name):
-        return False
-    answer = find(scope.clients.cloudwatch.list_tags_for_resource, ResourceARN=arn)
-    return answer is not None and scope.owns(plain(answer["Tags"]))
+    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=scope.name)
+    for alarm in (alarm for page in pages for alarm in page["MetricAlarms"]):
+        # Their own tags, not those of the tagging API: it hears of a new alarm late.
+        answer = find(cloudwatch.list_tags_for_resource, ResourceARN=alarm["AlarmArn"])
+        if answer and scope.owns(plain(answer["Tags"])):
+            name, made = alarm["AlarmName"], day(alarm["AlarmConfigurationUpdatedTimestamp"])
+            delete = scope.delete(cloudwatch.delete_alarms, AlarmNames=[name])
+            yield Resource("alarm", name, "", made, delete)
 
 
 def _dashboards(scope: Scope) -> Iterator[Resource]:

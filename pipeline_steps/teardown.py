@@ -12,6 +12,8 @@ the bootstrap stack and stay in any case.
 import argparse
 import sys
 
+from botocore.exceptions import ClientError
+
 from pipeline_steps import inventory, inventory_shared, step
 from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients, aws_errors
@@ -23,6 +25,7 @@ from pipeline_steps.step import Outcome
 
 ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")
 ALL = "all"
+DENIED = {"AccessDenied", "AccessDeniedException"}
 
 
 def run(
@@ -79,8 +82,7 @@ def _find(
 ) -> list[Resource]:
     """What to delete, in that order; what all environments share goes with the last of them."""
     found = _of(settings, clients, environments)
-    others = tuple(other for other in ENVIRONMENTS if other not in environments)
-    is_last = not _of(settings, clients, others)
+    is_last = _is_last(settings, clients, environments)
     if is_last:
         found += inventory_shared.registry(settings, clients)
     if with_artefacts:
@@ -90,6 +92,21 @@ def _find(
             found += inventory_shared.artefacts(settings, clients, prefix)
     # What still runs may write to a log group: those go last.
     return sorted(found, key=lambda resource: resource.kind == "log group")
+
+
+def _is_last(settings: Settings, clients: Clients, environments: tuple[Environment, ...]) -> bool:
+    """Whether the other environments have nothing; where they may not be seen, they may have."""
+    others = tuple(other for other in ENVIRONMENTS if other not in environments)
+    try:
+        return not _of(settings, clients, others)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in DENIED:
+            raise
+        print(
+            f"The role in use may not see {' and '.join(others)} ({error.operation_name}): what "
+            "they share with it, the Model Registry and the tarballs, stays."
+        )
+        return False
 
 
 def _of(

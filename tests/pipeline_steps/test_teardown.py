@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from local_aws.server import BUCKET, LocalAws
-from pipeline_steps import inventory, inventory_shared, teardown
+from pipeline_steps import (
+    create_api,
+    deploy_endpoint,
+    inventory,
+    inventory_shared,
+    smoke_test,
+    teardown,
+)
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import ConfigurationError, DeployError
 from pipeline_steps.setting_groups import Environment
@@ -295,6 +302,25 @@ def test_refusal_by_aws_is_explained(
         teardown.run(settings, clients, confirmed=made.name)
 
 
+def test_unseen_environment_keeps_the_shared(
+    settings: Settings,
+    clients: Clients,
+    released: Callable[[Environment], Release],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = released("staging")
+    # As of a role that is bound to staging.
+    clients.sagemaker.meta.events.register(
+        "before-send.sagemaker.DescribeEndpoint",
+        lambda request, **_: denied() if f'"{settings.deploy.name}"' in str(request.body) else None,
+    )
+    outcome = teardown.run(settings, clients, ("staging",), confirmed=made.name)
+    assert outcome.status == "done"
+    assert "may not see production (DescribeEndpoint)" in capsys.readouterr().out
+    assert kinds_left(settings, clients, "staging") == set()
+    assert inventory_shared.registry(settings, clients)
+
+
 def denied() -> Any:
     """An answer of AWS to a role that may not."""
     import botocore.awsrequest
@@ -362,3 +388,20 @@ def test_unknown_environment_is_refused(
     flags = ["--build-dir", str(settings.build_dir), "--environment", "prod"]
     assert teardown.main(flags) == ConfigurationError.exit_code
     assert "'prod'" in capsys.readouterr().err
+
+
+def test_what_the_steps_made_goes(
+    settings: Settings, clients: Clients, release: Callable[..., Settings]
+) -> None:
+    assert settings.deploy.approval == "evaluation"
+    for version in ("aaaaaaaaaaaa", "bbbbbbbbbbbb"):
+        made = release(version, max_capacity=2)
+        for environment in teardown.ENVIRONMENTS:
+            there = made.in_environment(environment)
+            for run in (deploy_endpoint.run, create_api.run, smoke_test.run):
+                run(there, clients)
+    outcome = teardown.run(made, clients, with_artefacts=True, confirmed=made.deploy.name)
+    assert outcome.status == "done"
+    tagged = clients.tagging.get_resources(TagFilters=[{"Key": "project"}])
+    assert tagged["ResourceTagMappingList"] == []
+    assert objects(clients) == []
