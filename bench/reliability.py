@@ -5,12 +5,15 @@ make bench-reliability ARGS="--flow update"     one flow, shown and not written
 """
 
 import argparse
+import multiprocessing
+import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from bench.faults.flows import flows
+from bench.faults.flows import FLOWS, flows
 from bench.faults.matrix import Matrix
 from bench.faults.poller import Poller
 from bench.faults.scenarios import SCENARIOS, ScenarioFailedError
@@ -22,24 +25,23 @@ from pipeline_steps.files import write_atomically
 
 PAGE = Path("docs/reliability.md")
 UPDATES, ROLLBACKS = 20, 5
+SCENARIO_PART, SOAK_PART = "scenarios", "soak"
 
 
 def main() -> int:
     """Run the benchmark; returns 1 where something was not survived."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--flow", help="only this flow; nothing is written")
+    parser.add_argument("--flow", choices=FLOWS, help="only this flow; nothing is written")
     parser.add_argument("--page", type=Path, default=PAGE, help=f"what is written ({PAGE})")
     arguments = parser.parse_args()
-    began = time.monotonic()
-    results = Results()
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-reliability-") as name,
-        World(Path(name)) as world,
-    ):
-        break_calls(world, results, arguments.flow)
-        if not arguments.flow:
-            run_scenarios(world, results)
-            results.soak = soak(world, UPDATES, ROLLBACKS)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parts at a time")
+    arguments = parser.parse_args()
+    began, results = time.monotonic(), Results()
+    parts = [arguments.flow] if arguments.flow else [*FLOWS, SCENARIO_PART, SOAK_PART]
+    context = multiprocessing.get_context("spawn")  # each part has a local AWS, one a process
+    with ProcessPoolExecutor(arguments.jobs, context) as pool:
+        for part in pool.map(run_part, parts):
+            results.add(part)
     results.seconds = time.monotonic() - began
     page = markdown(results, "make bench-reliability")
     if arguments.flow:
@@ -50,23 +52,37 @@ def main() -> int:
     return report(results).finish()
 
 
-def break_calls(world: World, results: Results, only: str | None) -> None:
-    """Every call of every flow, or of one flow, × every fault."""
+def run_part(part: str) -> Results:
+    """One flow, the scenarios, or the soak, in a world of its own."""
+    results = Results()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-reliability-") as name,
+        World(Path(name)) as world,
+    ):
+        if part == SCENARIO_PART:
+            run_scenarios(world, results)
+        elif part == SOAK_PART:
+            results.soak = soak(world, UPDATES, ROLLBACKS)
+            print(f"soak: {results.soak}", flush=True)
+        else:
+            break_calls(world, results, part)
+    return results
+
+
+def break_calls(world: World, results: Results, name: str) -> None:
+    """Every call of a flow × every fault."""
     production = world.site()
     world.ship(production)
     with Poller(world.url(production.settings)) as poller:
-        matrix = Matrix(world, poller)
-        for flow in flows(world, production):
-            if only and flow.name != only:
-                continue
-            calls = matrix.record(flow)
-            for number, call in enumerate(calls, 1):
-                for fault in flow.faults:
-                    cell = matrix.cell(flow, call, fault)
-                    results.cells.append(cell)
-                    for problem in cell.problems:
-                        print(f"  NOT SURVIVED {call.step} {call}, {fault}: {problem}", flush=True)
-                print(f"{flow.name} {number}/{len(calls)} {call.step}: {call}", flush=True)
+        matrix, flow = Matrix(world, poller), flows(world, production)[name]
+        calls = matrix.record(flow)
+        for number, call in enumerate(calls, 1):
+            for fault in flow.faults:
+                cell = matrix.cell(flow, call, fault)
+                results.cells.append(cell)
+                for problem in cell.problems:
+                    print(f"  NOT SURVIVED {call.step} {call}, {fault}: {problem}", flush=True)
+            print(f"{flow.name} {number}/{len(calls)} {call.step}: {call}", flush=True)
         results.requests, results.failed_requests = poller.asked, len(poller.failures)
 
 

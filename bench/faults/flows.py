@@ -12,21 +12,23 @@ from pipeline_steps.errors import SmokeTestError
 
 LARGE = 9_000_000  # bytes: boto3 uploads it in two parts
 PARTS = ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
+FLOWS = ("first release", "update", "bad release", "rollback", "staging", "large model", "mail")
 Prepare = Callable[[World], Start]
 
 
-def flows(world: World, production: Site) -> list[Flow]:
-    """All flows; `production` is the site that clients ask all the while."""
+def flows(world: World, production: Site) -> dict[str, Flow]:
+    """All flows by name; `production` is the site that clients ask all the while."""
     staging, tested = world.site(), ("smoke_test",)
-    return [
+    every = [
         Flow("first release", SHIP, _first, throwaway=True),
         Flow("update", SHIP, _update(production), faults=(*FAULTS, ABANDONED)),
-        Flow("large model", SHIP, _large, operations=PARTS, throwaway=True),
-        Flow("approval in staging", SHIP, _staging(staging), faulted=tested),
         Flow("bad release", SHIP, _bad(production), faulted=tested, ends_in=SmokeTestError),
-        Flow("rollback by hand", ("rollback",), _rollback(production)),
+        Flow("rollback", ("rollback",), _rollback(production)),
+        Flow("staging", SHIP, _staging(staging), faulted=tested),
+        Flow("large model", SHIP, _large, operations=PARTS, throwaway=True),
         Flow("mail", ("notify",), _mail(production)),
     ]
+    return {flow.name: flow for flow in every}
 
 
 def _first(world: World) -> Start:

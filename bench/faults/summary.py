@@ -24,6 +24,14 @@ class Results:
     soak: Soak | None = None
     seconds: float = 0
 
+    def add(self, part: "Results") -> None:
+        """Take in what a part of the run saw."""
+        self.cells += part.cells
+        self.requests += part.requests
+        self.failed_requests += part.failed_requests
+        self.scenarios += part.scenarios
+        self.soak = part.soak or self.soak
+
     @property
     def survived(self) -> int:
         """How many cells had nothing amiss."""
@@ -44,7 +52,7 @@ def _head(results: Results, command: str) -> str:
     lost = cells - results.survived
     return f"""# Reliability: every AWS call of a release, broken in every way
 
-Written by `{command}`, do not edit. {today}, commit {str(git["commit"])[:12]}{dirty}, \
+Written by `{command}`, do not edit. {today}, commit {(git["commit"] or "unknown")[:12]}{dirty}, \
 {processor()}, {os.cpu_count()} cores, {results.seconds / 60:.0f} minutes.
 
 Each call that the release steps make was recorded, then broken, one at a time, where botocore
