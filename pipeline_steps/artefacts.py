@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pipeline_steps.artefact import Artefact
+from pipeline_steps.drift import Distribution
 from pipeline_steps.files import hash_of
 
 
@@ -92,7 +93,11 @@ class GoldenAnswer:
 
 @dataclass(frozen=True)
 class Evaluation(Artefact):
-    """How the candidate did on the validation split."""
+    """How the candidate did on the validation split.
+
+    `baseline` is what the monitor holds live answers against; None in files from before there was
+    one.
+    """
 
     FILE: ClassVar[str] = "evaluation.json"
     STEP: ClassVar[str] = "evaluate"
@@ -107,6 +112,7 @@ class Evaluation(Artefact):
     per_class: dict[str, dict[str, float]]
     confusion_matrix: dict[str, dict[str, int]]
     golden: list[GoldenAnswer]
+    baseline: Distribution | None = None
 
     @property
     def metrics(self) -> dict[str, float]:

@@ -7,12 +7,13 @@ accuracy is below `min_accuracy`: nothing after it runs.
 """
 
 import sys
+from typing import Any
 
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from model.data import LABELS, Example
-from pipeline_steps import golden, step
+from pipeline_steps import drift, golden, step
 from pipeline_steps.artefacts import DataReport, Evaluation, ExportReport, GoldenAnswer
 from pipeline_steps.aws import Clients
 from pipeline_steps.checked_data import read_checked_data
@@ -59,24 +60,29 @@ def _evaluate(settings: Settings, exported: ExportReport, data_hash: str) -> Eva
         )
     splits = read_checked_data(settings)
     texts = [example.sentence for example in splits.validation]
-    answers: list[GoldenAnswer] = []
+    predictions: list[dict[str, Any]] = []
     try:
         with ServingProcess(candidate) as server, ProgressReporter("evaluating") as reporter:
-            for answer in golden.predict(server, texts):
-                answers.append(answer)
-                reporter.update(len(answers), len(texts))
+            for prediction in golden.ask(server, texts):
+                predictions.append(prediction)
+                reporter.update(len(predictions), len(texts))
     except ServingError as error:
         raise TrainingFailedError(f"The candidate cannot be evaluated. {error}") from error
-    return measure(splits.validation, answers, exported, data_hash)
+    return measure(splits.validation, predictions, exported, data_hash)
 
 
 def measure(
-    examples: list[Example], answers: list[GoldenAnswer], exported: ExportReport, data_hash: str
+    examples: list[Example],
+    predictions: list[dict[str, Any]],
+    exported: ExportReport,
+    data_hash: str,
 ) -> Evaluation:
-    """Hold `answers` against the labels of `examples`, row by row.
+    """Hold `predictions` against the labels of `examples`, row by row.
 
     The interval is Wilson's (1927), which stays inside [0, 1] for good models and few rows.
     """
+    pairs = list(zip((example.sentence for example in examples), predictions, strict=True))
+    answers = [GoldenAnswer(text, said["label"], said["score"]) for text, said in pairs]
     truth = [LABELS[example.label] for example in examples]
     predicted = [answer.label for answer in answers]
     correct = sum(want == got for want, got in zip(truth, predicted, strict=True))
@@ -108,7 +114,16 @@ def measure(
             for i, want in enumerate(LABELS)
         },
         golden=golden.choose(answers, GOLDEN_ANSWERS),
+        baseline=drift.describe(
+            drift.Answer(said["label"], said["score"], len(text), _unknown_share(said))
+            for text, said in pairs
+        ),
     )
+
+
+def _unknown_share(said: dict[str, Any]) -> float | None:
+    """The share of tokens that the tokenizer does not know; None for a text without any."""
+    return said["unknown_tokens"] / said["tokens"] if said["tokens"] else None
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from pipeline_steps.artefacts import GoldenAnswer
 from pipeline_steps.serving_process import ServingError, ServingProcess
@@ -11,8 +12,8 @@ MAX_CHARACTERS = 10_000  # of a text that the API takes
 TOLERANCE = 1e-3  # in probability: float rounding on another processor, never another answer
 
 
-def predict(server: ServingProcess, texts: list[str]) -> Iterator[GoldenAnswer]:
-    """Ask `server` for `texts`, in order and in requests of a bounded size.
+def ask(server: ServingProcess, texts: list[str]) -> Iterator[dict[str, Any]]:
+    """The predictions of `server` for `texts`, in order, in requests of a bounded size.
 
     Raises:
         ServingError: a request was refused; the message holds the answer.
@@ -22,8 +23,20 @@ def predict(server: ServingProcess, texts: list[str]) -> Iterator[GoldenAnswer]:
         answer = server.invoke(json.dumps({"inputs": chunk}).encode())
         if answer.status_code != 200:
             raise ServingError(f"The candidate answered {answer.status_code}: {answer.text}")
-        for text, prediction in zip(chunk, answer.json()["predictions"], strict=True):
-            yield GoldenAnswer(text, prediction["label"], prediction["score"])
+        predictions = answer.json()["predictions"]
+        if len(predictions) != len(chunk):
+            raise ServingError(f"{len(chunk)} texts had {len(predictions)} answers.")
+        yield from predictions
+
+
+def predict(server: ServingProcess, texts: list[str]) -> Iterator[GoldenAnswer]:
+    """The answers of `server` to `texts`, in order.
+
+    Raises:
+        ServingError: a request was refused; the message holds the answer.
+    """
+    for text, prediction in zip(texts, ask(server, texts), strict=True):
+        yield GoldenAnswer(text, prediction["label"], prediction["score"])
 
 
 def choose(answers: list[GoldenAnswer], count: int) -> list[GoldenAnswer]:

@@ -1,9 +1,12 @@
 """The handler functions that SageMaker calls inside the container, and that `evaluate` calls too.
 
 Request:   {"inputs": "one text"} or {"inputs": ["several", "texts"]}
-Answer:    {"predictions": [{"label": "POSITIVE", "score": 0.98}], "model_version": "0123456789ab"}
+Answer:    {"predictions": [{"label": "POSITIVE", "score": 0.98, "tokens": 3, "unknown_tokens": 0}],
+            "model_version": "0123456789ab"}
 
-`score` is the probability of `label`. The four functions and their names are SageMaker's:
+`score` is the probability of `label`. `tokens` counts what the model has read of the text (a long
+one is cut) without special tokens, and `unknown_tokens` those of them that the tokenizer does not
+know. The four functions and their names are SageMaker's:
 https://docs.aws.amazon.com/sagemaker/latest/dg/adapt-inference-container.html
 """
 
@@ -77,6 +80,7 @@ def input_fn(body: str | bytes, content_type: str = JSON) -> list[str]:
 def predict_fn(texts: list[str], model: LoadedModel) -> dict[str, Any]:
     """Classify `texts`; the predictions come in the order of the texts."""
     predictions: list[dict[str, Any]] = [{}] * len(texts)
+    unknown = model.tokenizer.token_to_id("<unk>")
     # Neighbours in length share a batch, so that little is spent on padding.
     by_length = sorted(range(len(texts)), key=lambda position: len(texts[position]))
     for start in range(0, len(texts), BATCH_SIZE):
@@ -87,9 +91,15 @@ def predict_fn(texts: list[str], model: LoadedModel) -> dict[str, Any]:
             attention_mask=torch.tensor([encoding.attention_mask for encoding in encodings]),
         ).logits
         scores, labels = logits.float().softmax(-1).max(-1)
-        for position, score, label in zip(positions, scores.tolist(), labels.tolist(), strict=True):
-            name = model.classifier.config.id2label[label]
-            predictions[position] = {"label": name, "score": score}
+        answers = zip(positions, scores.tolist(), labels.tolist(), encodings, strict=True)
+        for position, score, label, encoding in answers:
+            predictions[position] = {
+                "label": model.classifier.config.id2label[label],
+                "score": score,
+                # The mask marks padding too.
+                "tokens": encoding.special_tokens_mask.count(0),
+                "unknown_tokens": encoding.ids.count(unknown),
+            }
     return {"predictions": predictions, "model_version": model.version}
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from model.data import LABELS, Example, read_splits
 from pipeline_steps import evaluate
-from pipeline_steps.artefacts import Evaluation, ExportReport, GoldenAnswer
+from pipeline_steps.artefacts import Evaluation, ExportReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, TrainingFailedError
 from pipeline_steps.evaluate import measure
@@ -21,8 +21,10 @@ EXPORTED = ExportReport("0123456789ab", "pytorch", 1, {}, {})
 def measured(pairs: list[tuple[int, int]]) -> Evaluation:
     """Evaluate (label, predicted label) pairs."""
     examples = [Example(str(number), want) for number, (want, _) in enumerate(pairs)]
-    answers = [GoldenAnswer(str(number), LABELS[got], 0.9) for number, (_, got) in enumerate(pairs)]
-    return measure(examples, answers, EXPORTED, "d" * 64)
+    predictions = [
+        {"label": LABELS[got], "score": 0.9, "tokens": 2, "unknown_tokens": got} for _, got in pairs
+    ]
+    return measure(examples, predictions, EXPORTED, "d" * 64)
 
 
 def test_figures_are_those_of_a_hand() -> None:
@@ -38,6 +40,22 @@ def test_figures_are_those_of_a_hand() -> None:
         "NEGATIVE": {"NEGATIVE": 3, "POSITIVE": 2},
         "POSITIVE": {"NEGATIVE": 1, "POSITIVE": 6},
     }
+
+
+def test_baseline_is_of_the_answers() -> None:
+    # GIVEN 3 positive answers of 0.9, and 1 negative one; of a text without tokens nothing is said
+    examples = [Example("ab", 1), Example("abcd", 0), Example("abcdef", 1), Example("\u200b", 0)]
+    said = [("POSITIVE", 4, 1), ("POSITIVE", 2, 0), ("POSITIVE", 2, 1), ("NEGATIVE", 0, 0)]
+    predictions = [
+        {"label": label, "score": 0.95, "tokens": tokens, "unknown_tokens": unknown}
+        for label, tokens, unknown in said
+    ]
+    baseline = measure(examples, predictions, EXPORTED, "d" * 64).baseline
+    assert baseline is not None
+    assert baseline.labels == {"NEGATIVE": 1, "POSITIVE": 3}
+    assert baseline.positive_histogram == [1, 0, 0, 0, 0, 0, 0, 0, 0, 3]
+    assert baseline.mean_characters == (2 + 4 + 6 + 1) / 4
+    assert baseline.unknown_token_share == pytest.approx((0.25 + 0 + 0.5) / 3)
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1))
@@ -60,6 +78,9 @@ def test_evaluation_is_of_the_whole_split(packaged: Settings) -> None:
     assert evaluation.candidate_hash == ExportReport.load(packaged.work_dir).candidate_hash
     assert len(evaluation.golden) == evaluate.GOLDEN_ANSWERS
     assert {answer.text for answer in evaluation.golden} <= {e.sentence for e in validation}
+    assert evaluation.baseline is not None
+    assert evaluation.baseline.rows == sum(evaluation.baseline.labels.values()) == len(validation)
+    assert evaluation.baseline.unknown_token_share is not None
 
 
 def test_same_candidate_is_not_evaluated_twice(packaged: Settings) -> None:

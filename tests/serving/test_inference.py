@@ -37,8 +37,21 @@ def test_batches_answer_as_single_texts(model: inference.LoadedModel) -> None:
     assert together[0] == together[3]
 
 
+def test_tokens_are_counted_without_special_ones(model: inference.LoadedModel) -> None:
+    texts = ["good", "good ☃ film 日本", "a film that goes on and on and on"]
+    known, strange, longer = inference.predict_fn(texts, model)["predictions"]
+    # One token and the end-of-text; that it is padded to the longest text does not count.
+    assert (known["tokens"], known["unknown_tokens"]) == (1, 0)
+    assert longer["tokens"] > 1
+    assert longer["unknown_tokens"] == 0
+    assert strange["unknown_tokens"] == 2
+    assert strange["tokens"] > strange["unknown_tokens"]
+
+
 def test_long_text_is_cut_not_refused(model: inference.LoadedModel) -> None:
-    assert inference.predict_fn(["word " * 100_000], model)["predictions"][0]["score"] > 0
+    (prediction,) = inference.predict_fn(["word " * 100_000], model)["predictions"]
+    assert prediction["score"] > 0
+    assert prediction["tokens"] == model.classifier.config.max_input_tokens - 1
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
