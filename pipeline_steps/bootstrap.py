@@ -14,13 +14,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from pipeline_steps import settings as settings_module
 from pipeline_steps import step
-from pipeline_steps.aws import Clients, aws_errors, is_missing
+from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import ConfigurationError
-from pipeline_steps.stack import ChangeSet, Stack, StackError
+from pipeline_steps.stack import ChangeSet, Stack, StackError, empty_bucket
 
 TEMPLATE = Path(__file__).parents[1] / "infra" / "bootstrap.yaml"
 PROVIDER = "oidc-provider/token.actions.githubusercontent.com"
@@ -69,7 +67,7 @@ def run(arguments: argparse.Namespace, clients: Clients) -> None:
 def _repository_of_remote() -> str:
     command = ["git", "remote", "get-url", "origin"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603, S607 - git of the PATH, as the user's own
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except OSError as error:
         raise ConfigurationError(f"git cannot be run ({error}). Pass --repository.") from error
     found = REMOTE.search(answer.stdout.strip())
@@ -149,14 +147,14 @@ def _parameters(
         item["ParameterKey"]: item["ParameterValue"] for item in (found or {}).get("Parameters", [])
     }
     asked = {
-        "MonthlyBudget": arguments.budget,
+        "MonthlyBudget": None if arguments.budget is None else f"{arguments.budget:g}",
         "AlarmMail": arguments.mail,
         "MailFrom": arguments.mail_from,
         "ImageAccount": arguments.image_account,
     }
     return {
         **{key: before[key] for key in asked if key in before},
-        **{key: str(value) for key, value in asked.items() if value is not None},
+        **{key: value for key, value in asked.items() if value is not None},
         "Name": name,
         "Repository": repository,
         "OidcProviderArn": _provider(iam, before.get("OidcProviderArn")),
@@ -243,7 +241,7 @@ def _delete(stack: Stack, clients: Clients, name: str, yes: bool) -> None:
     if not yes and _asked(f"\nType {name} to delete it all: ") != name:
         raise ConfigurationError("Nothing was deleted: that was not the name.")
     for item in buckets:
-        _empty(clients.s3, item["PhysicalResourceId"])
+        empty_bucket(clients.s3, item["PhysicalResourceId"])
     stack.delete()
     print(f"Deleted: the stack {stack.name} and all that it made.")
 
@@ -259,28 +257,6 @@ def _refuse_while_serving(tagging: Any, name: str) -> None:
             f"Nothing was deleted: {', '.join(left)} run with the roles of this stack. Take them "
             "down first: python -m pipeline_steps.teardown"
         )
-
-
-def _empty(s3: Any, bucket: str) -> None:
-    """Delete every version and delete marker; CloudFormation deletes empty buckets only."""
-    deleted = 0
-    try:
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
-            if not objects:
-                continue
-            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
-            for error in answer.get("Errors", []):
-                raise StackError(
-                    f"s3://{bucket}/{error['Key']} was not deleted: {error['Code']}: "
-                    f"{error['Message']} The stack is still there; run this again."
-                )
-            deleted += len(objects)
-            print(f"  s3://{bucket}: {deleted:,} versions deleted", flush=True)
-    except ClientError as error:
-        if not is_missing(error):
-            raise
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
+from pipeline_steps.aws import is_missing
 from pipeline_steps.errors import PipelineError
 
 UNCHANGED = ("didn't contain changes", "No updates are to be performed")
@@ -207,3 +208,29 @@ class Stack:
             and CANCELLED not in event.get("ResourceStatusReason", "")
         ]
         return "What failed: " + "; ".join(failed[:5]) if failed else "AWS gives no reason."
+
+
+def empty_bucket(s3: Any, bucket: str) -> None:
+    """Delete every version and delete marker; CloudFormation deletes empty buckets only.
+
+    Raises:
+        StackError: something in it cannot be deleted.
+    """
+    deleted = 0
+    try:
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
+            if not objects:
+                continue
+            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            for error in answer.get("Errors", []):
+                raise StackError(
+                    f"s3://{bucket}/{error['Key']} was not deleted: {error['Code']}: "
+                    f"{error['Message']} The stack is still there; run this again."
+                )
+            deleted += len(objects)
+            print(f"  s3://{bucket}: {deleted:,} versions deleted", flush=True)
+    except ClientError as error:
+        if not is_missing(error):
+            raise

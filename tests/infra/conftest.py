@@ -1,0 +1,122 @@
+"""An account bootstrapped by our own command, and clients that note who calls what."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from local_aws import cloudformation_rules
+from local_aws.moto_patches import Patches
+from local_aws.server import LocalAws
+from pipeline_steps import bootstrap
+from pipeline_steps.aws import Clients
+from tests.infra.calls import needed
+from tests.infra.policy import Request, Role, load_role
+from tests.pipeline_steps.conftest import aws, release
+
+__all__ = ["aws", "release"]
+
+NAME, REPOSITORY = "t5-sentiment", "octo-org/octo-repo"
+MAIL_FROM = "pipeline@example.com"
+ROLES = [
+    *("deploy-staging", "deploy-production", "monitor", "hosting", "training"),
+    *("lambda-staging", "lambda-production"),
+]
+
+
+@dataclass
+class Account:
+    """The roles of a bootstrapped account, and what the stack says to GitHub."""
+
+    roles: dict[str, Role]
+    outputs: dict[str, str]
+    provider: str
+
+    def arn(self, role: str) -> str:
+        """The ARN of one of the roles."""
+        return self.roles[role].arn
+
+
+@dataclass
+class Recorder:
+    """Every call that was made, as the requests that IAM would decide about."""
+
+    apis: Any
+    calls: list[tuple[str, str, Request]] = field(default_factory=list)
+
+    def clients(self, role: str, doing: str) -> "RecordingClients":
+        """Clients that note their calls as those of `role`."""
+        return RecordingClients(self, role, doing)
+
+    def note(self, role: str, doing: str, model: Any, parameters: dict[str, Any]) -> None:
+        """Note a call before it is made."""
+        about_api = model.service_model.signing_name == "apigateway" and "ApiId" in parameters
+        tags = self.apis.get_api(ApiId=parameters["ApiId"]).get("Tags", {}) if about_api else {}
+        self.calls += [(role, doing, request) for request in needed(model, parameters, tags)]
+
+
+class RecordingClients(Clients):
+    """The steps' own clients, with a listener on each."""
+
+    def __init__(self, recorder: Recorder, role: str, doing: str) -> None:
+        self._note = lambda params, model, **_: recorder.note(role, doing, model, params)
+
+    def _client(self, service: str) -> Any:
+        client = super()._client(service)
+        client.meta.events.register("before-parameter-build", self._note)
+        return client
+
+
+def _bootstrapped(local: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """Run our own command in a new account, as a person would."""
+    for name, value in local.environment().items():
+        monkeypatch.setenv(name, value)
+    flags = ["--repository", REPOSITORY, "--name", NAME, "--mail-from", MAIL_FROM, "--yes"]
+    with formation(), warnings.catch_warnings():
+        # moto says so of each type that it makes nothing of
+        warnings.filterwarnings("ignore", "Tried to parse AWS")
+        assert bootstrap.main([*flags, "--poll-seconds", "0.05"]) == 0
+    found = local.client("cloudformation").describe_stacks(StackName=f"{NAME}-bootstrap")
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in found["Stacks"][0]["Outputs"]}
+    iam = local.client("iam")
+    providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    roles = {role: load_role(iam, f"{NAME}-{role}") for role in ROLES}
+    return Account(roles, outputs, providers[0]["Arn"])
+
+
+@contextlib.contextmanager
+def formation() -> Iterator[None]:
+    """moto's CloudFormation as our stack needs it."""
+    patches = Patches()
+    cloudformation_rules.apply(patches)
+    try:
+        yield
+    finally:
+        patches.undo()
+
+
+@pytest.fixture(scope="session")
+def roles(tmp_path_factory: pytest.TempPathFactory) -> Account:
+    """The roles after a bootstrap, made once; the account itself is gone."""
+    folder = tmp_path_factory.mktemp("bootstrapped")
+    with LocalAws(folder, port=0, api_port=0) as local, pytest.MonkeyPatch.context() as patch:
+        return _bootstrapped(local, patch)
+
+
+@pytest.fixture
+def account(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """An account after `bootstrap`; its outputs are in the environment, as in a workflow."""
+    made = _bootstrapped(aws, monkeypatch)
+    for output, (variable, environment) in bootstrap.VARIABLES.items():
+        if environment is None:
+            monkeypatch.setenv(variable, made.outputs[output])
+    return made
+
+
+@pytest.fixture
+def recorder(aws: LocalAws) -> Recorder:
+    """Nothing recorded yet."""
+    return Recorder(aws.client("apigatewayv2"))

@@ -1,0 +1,208 @@
+"""What no role may do, what belongs to another, and whom the roles trust."""
+
+import pytest
+
+from tests.infra.calls import ACCOUNT, arn
+from tests.infra.conftest import NAME, REPOSITORY, Account
+from tests.infra.policy import Request
+
+BUCKET = f"{NAME}-models-{ACCOUNT}-us-east-1"
+
+
+def sagemaker(rest: str) -> str:
+    return arn("sagemaker", rest)
+
+
+def s3(rest: str) -> str:
+    return f"arn:aws:s3:::{rest}"
+
+
+def iam_role(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+VERSION = "0123456789ab-01234567"
+MODEL = s3(f"{BUCKET}/{NAME}/0123456789ab/0123456789abcdef/model.tar.gz")
+TRAINING = sagemaker(f"training-job/{NAME}-1")
+PACKAGE = sagemaker(f"model-package/{NAME}/1")
+LOG_GROUP = arn("logs", f"log-group:/aws/lambda/{NAME}")
+LOG_STREAM = f"{LOG_GROUP}:log-stream:x"
+AWS_IMAGE = "arn:aws:ecr:us-east-1:763104351884:repository/huggingface-pytorch-inference"
+EVERYWHERE = [
+    Request("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/x"),
+    Request("iam:AttachRolePolicy", iam_role(f"{NAME}-deploy-staging")),
+    Request("iam:TagRole", iam_role(f"{NAME}-deploy-staging")),
+    Request("iam:PassRole", iam_role("admin"), {"iam:PassedToService": "lambda.amazonaws.com"}),
+    Request("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/x"),
+    Request("sts:TagSession", iam_role(f"{NAME}-deploy-staging")),
+    Request("s3:DeleteBucket", s3(BUCKET)),
+    Request("s3:PutBucketPolicy", s3(BUCKET)),
+    Request("s3:DeleteObjectVersion", s3(f"{BUCKET}/{NAME}/a/b/model.tar.gz")),
+    Request("s3:GetObject", s3("another-bucket/x")),
+    Request("s3:ListBucket", s3("another-bucket")),
+    Request("s3:GetObject", s3(f"{BUCKET}/another-name/x")),
+    Request("sagemaker:CreateNotebookInstance", sagemaker("notebook-instance/x")),
+    Request("sagemaker:DeleteEndpoint", sagemaker("endpoint/another")),
+    Request("sagemaker:DeleteModelPackageGroup", sagemaker(f"model-package-group/{NAME}")),
+    Request("lambda:UpdateFunctionCode", arn("lambda", "function:another")),
+    Request("logs:GetLogEvents", arn("logs", "log-group:/aws/lambda/another:*")),
+    Request("ec2:RunInstances", arn("ec2", "instance/*")),
+    Request("cloudformation:UpdateStack", arn("cloudformation", f"stack/{NAME}-bootstrap/x")),
+]
+
+
+@pytest.mark.parametrize("request_", EVERYWHERE, ids=lambda request: request.action)
+def test_no_role_may_do_this(roles: Account, request_: Request) -> None:
+    assert [name for name, role in roles.roles.items() if role.allows(request_)] == []
+
+
+def belongings(name: str, environment: str) -> list[Request]:
+    """Actions on what belongs to an environment, each allowed to its own deploy role."""
+    tags = {"project": "t5-sentiment", "name": NAME, "environment": environment}
+    of_api = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
+    asked = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    passed = {"iam:PassedToService": "lambda.amazonaws.com"}
+    return [
+        Request("sagemaker:UpdateEndpoint", sagemaker(f"endpoint/{name}")),
+        Request("sagemaker:DeleteEndpoint", sagemaker(f"endpoint/{name}")),
+        Request("sagemaker:DeleteEndpointConfig", sagemaker(f"endpoint-config/{name}-{VERSION}")),
+        Request("sagemaker:DeleteModel", sagemaker(f"model/{name}-{VERSION}")),
+        Request("lambda:UpdateFunctionCode", arn("lambda", f"function:{name}")),
+        Request("lambda:UpdateAlias", arn("lambda", f"function:{name}")),
+        Request("lambda:AddPermission", arn("lambda", f"function:{name}:live")),
+        Request("lambda:DeleteFunction", arn("lambda", f"function:{name}:3")),
+        Request("s3:PutObject", s3(f"{BUCKET}/{NAME}/releases/{environment}/x.json")),
+        Request("logs:PutRetentionPolicy", arn("logs", f"log-group:/aws/lambda/{name}")),
+        Request("cloudwatch:DeleteAlarms", arn("cloudwatch", f"alarm:{name}-errors")),
+        Request("cloudwatch:PutDashboard", arn("cloudwatch", f"dashboard/{name}", region="")),
+        Request("iam:PassRole", iam_role(f"{NAME}-lambda-{environment}"), passed),
+        Request("apigateway:PATCH", arn("apigateway", "/apis/a/routes/b", account=""), of_api),
+        Request("apigateway:DELETE", arn("apigateway", "/apis/a", account=""), of_api),
+        Request("apigateway:POST", arn("apigateway", "/apis", account=""), asked),
+    ]
+
+
+@pytest.mark.parametrize(("own", "other"), [("staging", "production"), ("production", "staging")])
+def test_environments_cannot_touch_each_other(roles: Account, own: str, other: str) -> None:
+    # Production's names are the beginnings of staging's.
+    names = {"production": NAME, "staging": f"{NAME}-staging"}
+    role = roles.roles[f"deploy-{own}"]
+    assert [item for item in belongings(names[own], own) if not role.allows(item)] == []
+    assert [item for item in belongings(names[other], other) if role.allows(item)] == []
+
+
+def test_api_of_another_name_is_refused(roles: Account) -> None:
+    tags = {"aws:ResourceTag/name": "another", "aws:ResourceTag/environment": "staging"}
+    request = Request("apigateway:DELETE", arn("apigateway", "/apis/a", account=""), tags)
+    assert not roles.roles["deploy-staging"].allows(request)
+
+
+@pytest.mark.parametrize(
+    ("role", "status", "allowed"),
+    [
+        ("deploy-staging", "Approved", True),
+        ("deploy-staging", "Rejected", True),
+        ("deploy-production", "Approved", False),
+        ("deploy-production", "Rejected", True),
+        ("monitor", "Approved", False),
+    ],
+)
+def test_only_staging_approves_models(
+    roles: Account, role: str, status: str, allowed: bool
+) -> None:
+    context = {"sagemaker:ModelApprovalStatus": status}
+    request = Request("sagemaker:UpdateModelPackage", PACKAGE, context)
+    assert roles.roles[role].allows(request) is allowed
+
+
+@pytest.mark.parametrize("service", ["lambda.amazonaws.com", "ec2.amazonaws.com"])
+def test_hosting_role_goes_to_sagemaker_only(roles: Account, service: str) -> None:
+    role = roles.roles["deploy-production"]
+    for name, allowed in (("sagemaker.amazonaws.com", True), (service, False)):
+        context = {"iam:PassedToService": name}
+        assert role.allows(Request("iam:PassRole", roles.arn("hosting"), context)) is allowed
+
+
+WORK = [  # role, action, resource, whether it is allowed
+    ("lambda-production", "sagemaker:InvokeEndpoint", sagemaker(f"endpoint/{NAME}"), True),
+    ("lambda-production", "sagemaker:InvokeEndpoint", sagemaker(f"endpoint/{NAME}-staging"), False),
+    ("lambda-production", "sagemaker:InvokeEndpoint", sagemaker("endpoint/another"), False),
+    ("lambda-staging", "sagemaker:InvokeEndpoint", sagemaker(f"endpoint/{NAME}"), False),
+    ("lambda-production", "logs:PutLogEvents", LOG_STREAM, True),
+    ("lambda-staging", "logs:PutLogEvents", LOG_STREAM, False),
+    ("lambda-production", "s3:GetObject", MODEL, False),
+    ("hosting", "s3:GetObject", MODEL, True),
+    ("hosting", "s3:PutObject", MODEL, False),
+    ("hosting", "ecr:BatchGetImage", arn("ecr", f"repository/{NAME}"), True),
+    ("hosting", "ecr:BatchGetImage", AWS_IMAGE, True),
+    ("hosting", "ecr:BatchGetImage", arn("ecr", "repository/another"), False),
+    ("hosting", "cloudwatch:PutMetricData", "*", False),  # without its namespace
+    ("training", "s3:PutObject", s3(f"{BUCKET}/{NAME}/training/job/model.tar.gz"), True),
+    ("training", "s3:PutObject", MODEL, False),
+    ("training", "s3:PutObject", s3(f"{BUCKET}/{NAME}/releases/production/x.json"), False),
+    ("monitor", "logs:FilterLogEvents", arn("logs", f"log-group:/aws/lambda/{NAME}:*"), True),
+    ("monitor", "s3:PutObject", MODEL, False),
+    ("monitor", "sagemaker:UpdateEndpoint", sagemaker(f"endpoint/{NAME}"), False),
+    ("deploy-staging", "sagemaker:CreateTrainingJob", TRAINING, True),
+    ("deploy-staging", "ecr:PutImage", arn("ecr", f"repository/{NAME}"), True),
+    ("deploy-staging", "s3:PutObject", MODEL, True),
+    ("deploy-staging", "sagemaker:CreateModelPackage", PACKAGE, True),
+    # Production ships what staging has made, and is taken down by a person.
+    (
+        "deploy-production",
+        "sagemaker:CreateTrainingJob",
+        sagemaker(f"training-job/{NAME}-1"),
+        False,
+    ),
+    ("deploy-production", "ecr:PutImage", arn("ecr", f"repository/{NAME}"), False),
+    ("deploy-production", "s3:PutObject", MODEL, False),
+    ("deploy-production", "sagemaker:CreateModelPackage", PACKAGE, False),
+    ("deploy-production", "lambda:DeleteFunction", arn("lambda", f"function:{NAME}"), False),
+    ("deploy-production", "logs:DeleteLogGroup", LOG_GROUP, False),
+    ("deploy-staging", "logs:DeleteLogGroup", LOG_GROUP, False),
+]
+
+
+@pytest.mark.parametrize(("role", "action", "resource", "allowed"), WORK)
+def test_role_is_held_to_its_work(
+    roles: Account, role: str, action: str, resource: str, allowed: bool
+) -> None:
+    assert roles.roles[role].allows(Request(action, resource)) is allowed
+
+
+TAKEN = {
+    "deploy-staging": "staging",
+    "deploy-production": "production",
+    "monitor": "monitor",
+}
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "repo:octo-org/another:environment:{environment}",
+        "repo:another/octo-repo:environment:{environment}",
+        f"repo:{REPOSITORY}:environment:elsewhere",
+        f"repo:{REPOSITORY}:pull_request",
+        f"repo:{REPOSITORY}:ref:refs/heads/main",
+        f"repo:{REPOSITORY}:environment:*",
+        f"repo:{REPOSITORY}:*",
+        "*",
+    ],
+)
+def test_other_jobs_are_not_trusted(roles: Account, subject: str) -> None:
+    for role, environment in TAKEN.items():
+        claims = {"aud": "sts.amazonaws.com", "sub": subject.format(environment=environment)}
+        assert not roles.roles[role].trusts(claims, roles.provider)
+
+
+@pytest.mark.parametrize(("role", "environment"), TAKEN.items())
+def test_own_job_is_trusted(roles: Account, role: str, environment: str) -> None:
+    trusts = roles.roles[role].trusts
+    claims = {"aud": "sts.amazonaws.com", "sub": f"repo:{REPOSITORY}:environment:{environment}"}
+    assert trusts(claims, roles.provider)
+    assert not trusts({**claims, "aud": "https://github.com/octo-org"}, roles.provider)
+    assert not trusts({"sub": claims["sub"]}, roles.provider)
+    assert not trusts(claims, f"arn:aws:iam::{ACCOUNT}:oidc-provider/example.com")
+    others = [name for name in roles.roles if name != role]
+    assert not [name for name in others if roles.roles[name].trusts(claims, roles.provider)]

@@ -1,0 +1,142 @@
+"""Every role is allowed each AWS call that its steps make; the calls are recorded, not listed."""
+
+import ast
+import importlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline_steps import create_api, notify, rollback, teardown
+from pipeline_steps.artefacts import RunReport
+from pipeline_steps.errors import DeployError
+from pipeline_steps.settings import Settings
+from tests.infra.calls import arn
+from tests.infra.conftest import MAIL_FROM, NAME, Account, Recorder
+from tests.infra.policy import Request
+
+Make = Callable[..., Settings]
+ROOM = Path(__file__).parents[2] / "pipeline_steps"
+RELEASE = ["deploy_endpoint", "create_api", "create_alarms", "smoke_test"]
+BESIDE = ["notify", "rollback", "teardown", "monitor"]
+WITHOUT_AWS = {"check_data", "train", "export", "evaluate", "package_model", "cost"}
+ADMINISTRATORS = {"bootstrap"}  # it makes the roles, and runs as a person
+RELEASING = {  # some of what must have been recorded, or the flows no longer do what they say
+    *("sagemaker:UpdateEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:UpdateModelPackage"),
+    *("lambda:UpdateAlias", "lambda:DeleteFunction", "iam:PassRole", "s3:PutObject"),
+    *("application-autoscaling:RegisterScalableTarget", "apigateway:POST"),
+}
+PARTS = 9 * 2**20  # bytes: enough for S3's upload in parts
+
+
+def exists(step: str) -> bool:
+    return (ROOM / f"{step}.py").is_file()
+
+
+@dataclass
+class Flows:
+    """The steps, run as the roles that run them in GitHub's jobs."""
+
+    make: Make
+    account: Account
+    recorder: Recorder
+    monkeypatch: pytest.MonkeyPatch
+
+    def settings(self, version: str, environment: str, **more: object) -> Settings:
+        """Settings of a release, with the variables of its GitHub environment."""
+        self.monkeypatch.setenv("LAMBDA_ROLE_ARN", self.account.arn(f"lambda-{environment}"))
+        overrides = {"name": NAME, "environment": environment, "approval": "staging"}
+        return self.make(version, **overrides, poll_seconds=0.05, **more)
+
+    def ship(self, version: str, environment: str, **more: object) -> None:
+        """Release a version to an environment."""
+        settings = self.settings(version, environment, **more)
+        for name in filter(exists, RELEASE):
+            step = importlib.import_module(f"pipeline_steps.{name}")
+            step.run(settings, self.recorder.clients(f"deploy-{environment}", name))
+
+    def denied(self) -> list[str]:
+        """The recorded calls that a role's policies refuse."""
+        return [
+            f"{role}, {doing}: {request.action} on {request.resource}"
+            for role, doing, request in self.recorder.calls
+            if not self.account.roles[role].allows(request)
+        ]
+
+
+@pytest.fixture
+def flows(
+    release: Make, account: Account, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> Flows:
+    return Flows(release, account, recorder, monkeypatch)
+
+
+def test_every_step_with_aws_is_recorded() -> None:
+    steps = {
+        path.stem
+        for path in ROOM.glob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name == "run"
+    } - {"__main__"}
+    recorded = {step for step in (*RELEASE, *BESIDE) if exists(step)}
+    assert steps - WITHOUT_AWS - ADMINISTRATORS == recorded
+
+
+def test_releases_and_rollback_are_allowed(
+    flows: Flows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "candidate-aaaaaaaaaaaa"
+    weights.mkdir()
+    (weights / "weights").write_bytes(os.urandom(PARTS))
+    # GIVEN a first release, an update of it, one that is kept warm, and one that fails
+    for environment in ("staging", "production"):
+        flows.ship("aaaaaaaaaaaa", environment, keep_releases=1)
+    monkeypatch.setattr(create_api, "FUNCTION_MB", 512)  # another version of the function
+    for environment in ("staging", "production"):
+        flows.ship("bbbbbbbbbbbb", environment, keep_releases=1, max_capacity=2)
+        flows.ship("bbbbbbbbbbbb", environment, keep_releases=2, memory_mb=4096)
+    with pytest.raises(DeployError):
+        flows.ship("broken000000", "staging")
+    # AND a rollback of each environment
+    for environment in ("staging", "production"):
+        settings = flows.settings("bbbbbbbbbbbb", environment)
+        clients = flows.recorder.clients(f"deploy-{environment}", "rollback")
+        rollback.run(settings, clients)
+    # THEN the role of each job was allowed all of it
+    assert {request.action for _, _, request in flows.recorder.calls} >= RELEASING
+    assert not (left := sorted(set(flows.denied()))), "\n".join(left)
+
+
+@pytest.mark.parametrize("role", ["deploy-staging", "deploy-production", "monitor"])
+def test_mail_is_allowed_from_one_address(flows: Flows, role: str) -> None:
+    mail = {"mail_to": "a@example.com", "mail_transport": "ses", "mail_from": MAIL_FROM}
+    settings = flows.settings("aaaaaaaaaaaa", "staging", **mail)
+    RunReport("demo", None, [], {}).save(settings.work_dir)
+    notify.run(settings, flows.recorder.clients(role, "notify"))
+    assert not (left := sorted(set(flows.denied()))), "\n".join(left)
+    forged = Request("ses:SendEmail", arn("ses", "identity/x"), {"ses:FromAddress": "ceo@x.com"})
+    assert not flows.account.roles[role].allows(forged)
+
+
+def test_staging_may_take_itself_down(flows: Flows) -> None:
+    flows.ship("aaaaaaaaaaaa", "staging")
+    flows.ship("aaaaaaaaaaaa", "production")
+    settings = flows.settings("aaaaaaaaaaaa", "staging")
+    clients = flows.recorder.clients("deploy-staging", "teardown")
+    teardown.run(settings, clients, ("staging",), confirmed=f"{NAME}-staging")
+    assert not (left := sorted(set(flows.denied()))), "\n".join(left)
+
+
+@pytest.mark.skipif(not exists("monitor"), reason="needs the monitor")
+def test_monitor_only_reads(flows: Flows) -> None:
+    flows.ship("aaaaaaaaaaaa", "staging")
+    flows.ship("aaaaaaaaaaaa", "production")
+    monitor = importlib.import_module("pipeline_steps.monitor")
+    settings = flows.settings("aaaaaaaaaaaa", "production")
+    monitor.run(settings, flows.recorder.clients("monitor", "monitor"))
+    assert not (left := sorted(set(flows.denied()))), "\n".join(left)
+    changing = ("Create", "Update", "Delete", "Put")
+    actions = {request.action for role, _, request in flows.recorder.calls if role == "monitor"}
+    assert not [action for action in actions if action.partition(":")[2].startswith(changing)]
