@@ -1,17 +1,19 @@
 """POST /predict: from API Gateway (payload format 2.0) to the SageMaker endpoint and back.
 
 {"inputs": "I absolutely loved this movie!"} is answered {"label": "POSITIVE", "score": 0.98}, with
-the model's version in the header X-Model-Version. Errors are problem JSON (RFC 9457). Texts are
-never logged.
+the model's version in the header X-Model-Version. Errors are problem JSON (RFC 9457). Each request
+is one line of the log, as metrics.py writes it; texts are never logged.
 """
 
 import base64
 import json
 import os
+import time
 from functools import cache
 from typing import Any
 
 import boto3
+import metrics
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -34,11 +36,14 @@ TITLES = {
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word
-    """A request that cannot be answered, with its HTTP status and what to tell the client."""
+    """A request that cannot be answered: its HTTP status, what to tell the client, and the cause.
 
-    def __init__(self, status: int, detail: str) -> None:
+    `cause` is for the log only: an error's code or type, never its message.
+    """
+
+    def __init__(self, status: int, detail: str, cause: str | None = None) -> None:
         super().__init__(detail)
-        self.status = status
+        self.status, self.cause = status, cause
 
 
 @cache
@@ -49,20 +54,18 @@ def runtime() -> Any:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one HTTP request; the entry point that AWS Lambda calls."""
+    # Length and status say enough to debug; the text is the client's own business.
+    known = {"request_id": context.aws_request_id, "body_bytes": len(event.get("body") or "")}
     try:
-        return _predict(_text_of(event))
+        return _predict(_text_of(event), known)
     except Problem as problem:
-        # Length and status say enough to debug; the text is the client's own business.
-        size = len(event.get("body") or "")
-        print(json.dumps({"status": problem.status, "detail": str(problem), "body_bytes": size}))
+        status, detail = problem.status, str(problem)
+        known |= {"status": status, "detail": detail, "cause": problem.cause}
+        metrics.write(metrics.of_problem(status), known)
+        title = TITLES[status]
         return _response(
-            problem.status,
-            {
-                "type": "about:blank",
-                "title": TITLES[problem.status],
-                "status": problem.status,
-                "detail": str(problem),
-            },
+            status,
+            {"type": "about:blank", "title": title, "status": status, "detail": detail},
             {"Content-Type": "application/problem+json"},
         )
 
@@ -88,7 +91,18 @@ def _text_of(event: dict[str, Any]) -> str:
     return text
 
 
-def _predict(text: str) -> dict[str, Any]:
+def _predict(text: str, known: dict[str, Any]) -> dict[str, Any]:
+    began = time.perf_counter()
+    version, prediction = _ask_model(text)
+    measured = metrics.of_answer(len(text), prediction, (time.perf_counter() - began) * 1e3)
+    label, score = prediction["label"], prediction["score"]
+    metrics.write(measured, known | {"status": 200, "label": label, "model_version": version})
+    headers = {"Content-Type": "application/json", "X-Model-Version": version}
+    return _response(200, {"label": label, "score": score}, headers)
+
+
+def _ask_model(text: str) -> tuple[str, dict[str, Any]]:
+    """The model's version and its prediction: label, score, and perhaps counts of tokens."""
     try:
         answer = runtime().invoke_endpoint(
             EndpointName=os.environ["ENDPOINT_NAME"],
@@ -96,20 +110,28 @@ def _predict(text: str) -> dict[str, Any]:
             Accept="application/json",
             Body=json.dumps({"inputs": text}),
         )
-        result = json.load(answer["Body"])
+        body = answer["Body"].read()
     except ClientError as error:
-        status = STATUS_OF_CODE.get(error.response["Error"]["Code"], 502)
-        print(json.dumps({"invoke_endpoint": error.response["Error"]["Code"]}))
-        raise Problem(status, "The model cannot answer now. Try again in a moment.") from error
+        code = error.response["Error"]["Code"]
+        sorry = "The model cannot answer now. Try again in a moment."
+        raise Problem(STATUS_OF_CODE.get(code, 502), sorry, code) from error
     except BotoCoreError as error:
-        print(json.dumps({"invoke_endpoint": type(error).__name__}))
-        raise Problem(504, "The model did not answer in time. Try again in a moment.") from error
-    prediction = result["predictions"][0]
-    return _response(
-        200,
-        {"label": prediction["label"], "score": prediction["score"]},
-        {"Content-Type": "application/json", "X-Model-Version": result["model_version"]},
-    )
+        sorry = "The model did not answer in time. Try again in a moment."
+        raise Problem(504, sorry, type(error).__name__) from error
+    return _read(body)
+
+
+def _read(body: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        result = json.loads(body)
+        prediction = result["predictions"][0]
+        label, score = prediction["label"], prediction["score"]
+        if isinstance(label, str) and isinstance(score, int | float) and 0 <= score <= 1:
+            return str(result["model_version"]), prediction
+    except (ValueError, LookupError, TypeError):
+        pass  # not of the shape that serving/inference.py promises
+    # What it is instead may hold the text, so it is told nowhere.
+    raise Problem(502, "The model's answer is not readable.", "UnreadableAnswer")
 
 
 def _response(status: int, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:

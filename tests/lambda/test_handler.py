@@ -3,16 +3,67 @@
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import handler
+import jsonschema
+import metrics
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-ANSWER = {"predictions": [{"label": "POSITIVE", "score": 0.98}], "model_version": "0123456789ab"}
+PREDICTION = {"label": "POSITIVE", "score": 0.98, "tokens": 8, "unknown_tokens": 2}
+ANSWER = {"predictions": [PREDICTION], "model_version": "0123456789ab"}
+CONTEXT = SimpleNamespace(aws_request_id="3f1c0e58-6a5f-4c1f-9c57-0a9f4f3c7d11")
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+NAME = {"type": "string", "minLength": 1, "maxLength": 1024}
+METRIC = {
+    "type": "object",
+    "required": ["Name"],
+    "additionalProperties": False,
+    "properties": {
+        "Name": NAME,
+        "Unit": {"enum": ["Count", "Milliseconds", "None"]},
+        "StorageResolution": {"enum": [1, 60]},
+    },
+}
+DIRECTIVE = {
+    "type": "object",
+    "required": ["Namespace", "Dimensions", "Metrics"],
+    "additionalProperties": False,
+    "properties": {
+        "Namespace": NAME,
+        "Dimensions": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 250},
+                "maxItems": 30,
+            },
+        },
+        "Metrics": {"type": "array", "items": METRIC, "minItems": 1, "maxItems": 100},
+    },
+}
+EMF = {
+    "type": "object",
+    "required": ["_aws"],
+    "properties": {
+        "_aws": {
+            "type": "object",
+            "required": ["Timestamp", "CloudWatchMetrics"],
+            "additionalProperties": False,
+            "properties": {
+                "Timestamp": {"type": "integer"},
+                "CloudWatchMetrics": {"type": "array", "items": DIRECTIVE, "minItems": 1},
+            },
+        }
+    },
+}
 
 
 class Runtime(BaseHTTPRequestHandler):
@@ -50,6 +101,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Runtime]]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("ENDPOINT_NAME", "the-endpoint")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "the-function")
     handler.runtime.cache_clear()
     yield Runtime
     handler.runtime().close()
@@ -61,8 +113,23 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Runtime]]:
 
 def ask(body: str | None, content_type: str = "application/json", **event: Any) -> dict[str, Any]:
     request = {"version": "2.0", "headers": {"content-type": content_type}, "body": body, **event}
-    answer = handler.handler(request, None)
+    answer = handler.handler(request, CONTEXT)
     return answer | {"body": json.loads(answer["body"])}
+
+
+def line_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The one line that was logged, held against the specification."""
+    (text,) = capsys.readouterr().out.splitlines()
+    line: dict[str, Any] = json.loads(text)
+    jsonschema.validate(line, EMF)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    for metric in directive["Metrics"]:
+        value = line[metric["Name"]]
+        assert isinstance(value, int | float)
+        assert not isinstance(value, bool)
+    for name in (name for dimensions in directive["Dimensions"] for name in dimensions):
+        assert 1 <= len(line[name]) <= 1024
+    return line
 
 
 def test_text_is_answered_with_label_and_score(runtime: type[Runtime]) -> None:
@@ -145,11 +212,113 @@ def test_silent_endpoint_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask('{"inputs": "fine"}')["statusCode"] == 504
 
 
-def test_logs_never_hold_the_text(capsys: pytest.CaptureFixture[str]) -> None:
-    ask('{"inputs": "my secret diary"}')
+def test_answer_is_one_line_of_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    before = time.time() * 1000
+    ask('{"inputs": "I absolutely loved this movie!"}')
+    line = line_of(capsys)
+    measured = {name: line.get(name) for name in metrics.UNITS if name in line}
+    assert 0 < measured.pop("ModelLatency") < 10_000
+    assert measured == {
+        "Positive": 1, "Negative": 0, "Score": 0.98, "Characters": 30, "UnknownTokenShare": 0.25,
+    }  # fmt: skip
+    assert line["FunctionName"] == "the-function"
+    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "T5Sentiment"
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["FunctionName"]]
+    assert abs(line["_aws"]["Timestamp"] - before) < 60_000
+    assert (line["status"], line["label"]) == (200, "POSITIVE")
+    assert line["model_version"] == "0123456789ab"
+    assert line["request_id"] == CONTEXT.aws_request_id
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{}, {"tokens": 0, "unknown_tokens": 0}, {"tokens": 5}, {"tokens": "5", "unknown_tokens": "0"}],
+)
+def test_uncounted_tokens_are_left_out(
+    runtime: type[Runtime], capsys: pytest.CaptureFixture[str], counts: dict[str, Any]
+) -> None:
+    prediction = {"label": "NEGATIVE", "score": 1, **counts}
+    runtime.answer = ANSWER | {"predictions": [prediction]}
+    assert ask('{"inputs": "fine"}')["body"] == {"label": "NEGATIVE", "score": 1}
+    line = line_of(capsys)
+    assert "UnknownTokenShare" not in json.dumps(line)
+    assert (line["Positive"], line["Negative"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "metric"),
+    [
+        (429, "ThrottlingException", "Throttles"),
+        (503, "ServiceUnavailable", "ModelErrors"),
+        (424, "ModelError", "ModelErrors"),
+    ],
+)
+def test_endpoint_error_is_a_metric(
+    runtime: type[Runtime],
+    capsys: pytest.CaptureFixture[str],
+    status: int,
+    code: str,
+    metric: str,
+) -> None:
+    runtime.status, runtime.error_code = status, code
+    runtime.answer = {"message": 'Received "I am a secret diary"'}
+    answer = ask('{"inputs": "my secret diary"}')
+    line = line_of(capsys)
+    assert {name for name in metrics.UNITS if name in line} == {metric}
+    assert (line["status"], line["cause"]) == (answer["statusCode"], code)
+    assert "secret" not in json.dumps(line)
+
+
+def test_refused_request_is_a_metric(capsys: pytest.CaptureFixture[str]) -> None:
     ask('{"inputs": ["my secret diary"]}')
-    ask('"my secret diary"')
-    assert "secret" not in capsys.readouterr().out
+    line = line_of(capsys)
+    assert {name for name in metrics.UNITS if name in line} == {"Refused"}
+    assert (line["status"], line["body_bytes"]) == (422, 31)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        "my secret diary",
+        {"predictions": [], "model_version": "a"},
+        {"predictions": [{"label": "POSITIVE"}], "model_version": "a"},
+        {"predictions": [{"label": "POSITIVE", "score": "0.9"}], "model_version": "a"},
+        {"predictions": [{"label": "POSITIVE", "score": float("nan")}], "model_version": "a"},
+        {"predictions": [{"label": "POSITIVE", "score": 0.9}]},
+        {"predictions": ["my secret diary"], "model_version": "a"},
+    ],
+)
+def test_unreadable_answer_is_a_model_error(
+    runtime: type[Runtime], capsys: pytest.CaptureFixture[str], answer: Any
+) -> None:
+    runtime.answer = answer
+    assert ask('{"inputs": "my secret diary"}')["statusCode"] == 502
+    line = line_of(capsys)
+    assert (line["ModelErrors"], line["cause"]) == (1, "UnreadableAnswer")
+    assert "secret" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"inputs": "my secret diary"}',
+        '{"inputs": ["my secret diary"]}',
+        '"my secret diary"',
+        '{"inputs": "my secret diary',
+        json.dumps({"inputs": "my secret diary" * 1000}),
+        '{"inputs": "my secret diary \\ud800"}',
+        '{"my secret diary": 1}',
+    ],
+)
+def test_logs_never_hold_the_text(capsys: pytest.CaptureFixture[str], body: str) -> None:
+    ask(body)
+    ask(body, "text/plain")
+    ask(body, isBase64Encoded=True)
+    ask(base64.b64encode(body.encode()).decode(), isBase64Encoded=True)
+    said = capsys.readouterr()
+    assert "secret" not in said.out + said.err
+    assert len(said.out.splitlines()) == 4
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
