@@ -17,7 +17,7 @@ AWS_FLAGS := $(if $(API_PORT),--api-port $(API_PORT))
 # What may be given to `make pipeline`; an empty value leaves the profile's.
 FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
 
-.PHONY: help setup demo pipeline serve stop test lint format bench lock clean
+.PHONY: help setup demo pipeline serve stop test lint format bench bootstrap lock clean
 
 help: ## Show this help
 	@echo 'T5 Sentiment: train, judge, ship and watch a T5 sentiment model'
@@ -26,7 +26,7 @@ help: ## Show this help
 
 setup: $(VENV)/.ready ## Install everything into .venv (the other targets do it when needed)
 
-$(VENV)/.ready: requirements.txt requirements-dev.txt constraints.txt
+$(VENV)/.ready: requirements.txt requirements-aws.txt requirements-dev.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || { echo 'Python 3.11.4 or newer is needed; name one with PYTHON=...'; exit 2; }
 	@echo 'Setting up .venv (once; a few minutes) ...'
 	@$(PYTHON) -m venv $(VENV)
@@ -62,8 +62,11 @@ format: $(VENV)/.ready ## Format the code
 
 bench: bench-demo ## Measure what this machine can measure alone; see also bench-<name>
 
-bench-%: $(VENV)/.ready ## Measure one thing: demo, training
+bench-%: $(VENV)/.ready ## Measure one thing: demo, training, reliability
 	@$(PY) -m bench.$* $(ARGS)
+
+bootstrap: $(VENV)/.ready ## Prepare an AWS account: trust, roles, bucket, alarms; ARGS=--help
+	@$(PY) -m pipeline_steps.bootstrap $(ARGS)
 
 lock: $(VENV)/.ready ## Write constraints.txt from what is installed
 	@{ echo '# The versions that were tested together, written by `make lock`.'; $(PY) -m pip freeze | sed 's/+cpu$$//'; } > constraints.txt
