@@ -24,20 +24,33 @@ CONFIG = Config(
     connect_timeout=5,  # seconds
     read_timeout=60,  # seconds
 )
+GOES_ON = "Run the same command again: it goes on where it ended."
+DENIED = "The role in use must be allowed this action on this resource (infra/bootstrap.yaml)."
+THROTTLED = f"AWS throttles this account. {GOES_ON}"
+BROKEN = f"AWS had an error of its own. {GOES_ON}"
+EXPIRED = f"Log in to AWS again. {GOES_ON}"
 ADVICE = {
-    "AccessDenied": "The role in use must be allowed this action on this resource.",
-    "AccessDeniedException": "The role in use must be allowed this action on this resource.",
-    "ExpiredToken": "Log in to AWS again and run the same command: it goes on where it ended.",
-    "ExpiredTokenException": "Log in to AWS again and run the same command.",
+    **dict.fromkeys(("AccessDenied", "AccessDeniedException", "403"), DENIED),
+    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException"), EXPIRED),
+    **dict.fromkeys(
+        (
+            *("Throttling", "ThrottlingException", "RequestLimitExceeded"),
+            *("TooManyRequestsException", "SlowDown"),
+        ),
+        THROTTLED,
+    ),
+    **dict.fromkeys(
+        (
+            *("InternalError", "InternalFailure", "InternalServerError", "ServiceException"),
+            *("ServiceUnavailable", "ServiceUnavailableException", "500", "503"),
+        ),
+        BROKEN,
+    ),
     "ResourceLimitExceeded": (
         "Ask for more of the quota that it names in the Service Quotas console (service Amazon "
         "SageMaker), or need less of it: --memory-mb, --max-concurrency, --max-capacity; an "
         "account without serverless endpoints can use --mode realtime."
     ),
-    "RequestLimitExceeded": "AWS is throttling this account; run the same command again later.",
-    "TooManyRequestsException": "AWS is throttling this account; run the same command again later.",
-    "Throttling": "AWS is throttling this account; run the same command again later.",
-    "ThrottlingException": "AWS is throttling this account; run the same command again later.",
 }
 EXISTING_CODES = {"ResourceConflictException", "ConflictException", "ResourceInUse"}
 MISSING_CODES = {
@@ -136,9 +149,9 @@ def aws_errors(kind: type[PipelineError], doing: str) -> Iterator[None]:
         # What an upload failed of stands behind boto3's own error.
         refused = error if isinstance(error, ClientError) else error.__context__
         if not isinstance(refused, ClientError):
-            raise kind(f"{doing}: {error} Run the same command again.") from error
+            raise kind(f"{doing}: {error} {GOES_ON}") from error
         code, message = refused.response["Error"]["Code"], refused.response["Error"]["Message"]
-        advice = ADVICE.get(code, "Nothing else was changed; mend the cause and run it again.")
+        advice = ADVICE.get(code, f"Mend the cause. {GOES_ON}")
         said = f"{refused.operation_name} failed: {code}: {message}"
         raise kind(f"{doing}: {said} {advice}") from error
 
