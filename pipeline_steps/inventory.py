@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from pipeline_steps.aws import Clients, find, is_missing
+from pipeline_steps.aws import Clients, find, is_missing, wait
 from pipeline_steps.endpoint import BUSY
 from pipeline_steps.errors import DeployError
 from pipeline_steps.settings import Settings
@@ -168,28 +168,34 @@ def tags_of(sagemaker: Any, arn: str) -> dict[str, str]:
 def _end(scope: Scope, name: str) -> None:
     """Delete an endpoint and wait until it is gone; one that is busy is waited for first."""
     sagemaker, deploy = scope.clients.sagemaker, scope.settings.deploy
-    attempts = max(1, int(deploy.endpoint_timeout / deploy.poll_seconds))
-    polling = {"Delay": deploy.poll_seconds, "MaxAttempts": attempts}
+    patience = (deploy.endpoint_timeout, deploy.poll_seconds)
     try:
-        found = find(sagemaker.describe_endpoint, EndpointName=name)
-        if found and found["EndpointStatus"] in BUSY and found["EndpointStatus"] != "Deleting":
-            _settle(sagemaker, name, polling)
-        if found and found["EndpointStatus"] != "Deleting":
-            find(sagemaker.delete_endpoint, EndpointName=name)
-        sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=name, WaiterConfig=polling)
+        _settle(sagemaker, name, patience)
+        # One that is being deleted already, by a run that was killed, only has to be waited for.
+        if _status(sagemaker, name) not in (None, "Deleting"):
+            scope.delete(sagemaker.delete_endpoint, EndpointName=name)()
+        wait(sagemaker, "endpoint_deleted", *patience, EndpointName=name)
     except WaiterError as error:
         raise DeployError(
-            f"The endpoint {name!r} is not gone after {deploy.endpoint_timeout} s: {error} "
-            "Run the same command again; a longer wait is --endpoint-timeout."
+            f"The endpoint {name!r} is {_status(sagemaker, name)} after {deploy.endpoint_timeout} "
+            f"s: {error} Run the same command again; a longer wait is --endpoint-timeout."
         ) from error
 
 
-def _settle(sagemaker: Any, name: str, polling: dict[str, Any]) -> None:
-    try:
-        sagemaker.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig=polling)
-    except WaiterError:
-        # One that ended Failed may be deleted; any other state is told by the deletion's refusal.
+def _status(sagemaker: Any, name: str) -> str | None:
+    found = find(sagemaker.describe_endpoint, EndpointName=name)
+    return found["EndpointStatus"] if found else None
+
+
+def _settle(sagemaker: Any, name: str, patience: tuple[float, float]) -> None:
+    if _status(sagemaker, name) not in BUSY or _status(sagemaker, name) == "Deleting":
         return
+    try:
+        wait(sagemaker, "endpoint_in_service", *patience, EndpointName=name)
+    except WaiterError:
+        # One that ends Failed can be deleted as well as one in service.
+        if _status(sagemaker, name) in BUSY:
+            raise
 
 
 def _configs(scope: Scope) -> Iterator[Resource]:

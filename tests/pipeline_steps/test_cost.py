@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import metrics
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,8 +66,8 @@ COMMON = {
     "HTTP API": 3.0,
     "logs": 5.0,  # 1 kB a million times
     "5 tarballs": 40.0,
-    "alarms": 3.0,
-    "metrics": 1.5,
+    "alarms": 2.5,
+    "metrics": 2.25,
     "dashboards": 7.0,
 }
 
@@ -74,13 +75,13 @@ COMMON = {
 def test_serverless_adds_up() -> None:
     estimate = made()
     assert usd(estimate) == COMMON | {"endpoint, requests": 10_000.0}  # 2 GB for half a second
-    assert estimate.total == pytest.approx(22_564.5)
+    assert estimate.total == pytest.approx(22_564.75)
 
 
 def test_realtime_adds_up() -> None:
     estimate = made(mode="realtime", instance_type="ml.serve", min_capacity=2, max_capacity=2)
     assert usd(estimate) == COMMON | {"endpoint, ml.serve": 730.0}
-    assert estimate.total == pytest.approx(13_294.5)
+    assert estimate.total == pytest.approx(13_294.75)
 
 
 def test_provisioned_adds_up() -> None:
@@ -152,7 +153,7 @@ def test_unsure_prices_are_told_where_used() -> None:
 def test_table_shows_each_line() -> None:
     table = cost.as_table(made())
     assert re.search(r"^\| HTTP API +\| 1.00 api_million +\| 3 +\| 3.00 +\|$", table, re.MULTILINE)
-    assert re.search(r"^\| total +\| +\| +\| 22,564.50 +\|$", table, re.MULTILINE)
+    assert re.search(r"^\| total +\| +\| +\| 22,564.75 +\|$", table, re.MULTILINE)
     assert "- prices of 2020-02-02" in table
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len({len(row) for row in rows}) == 1
@@ -170,6 +171,7 @@ def test_real_prices_cover_each_mode(mode: str, warm: int) -> None:
 
 def test_function_is_counted_as_made() -> None:
     assert create_api.FUNCTION_MB / 1024 == cost.FUNCTION_GB
+    assert len(metrics.UNITS) == cost.METRICS
 
 
 def test_empty_build_says_assumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

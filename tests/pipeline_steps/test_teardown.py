@@ -1,5 +1,6 @@
 """Teardown takes all that is ours, nothing that is not, and only when it is confirmed."""
 
+import dataclasses
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -273,6 +274,47 @@ def test_busy_endpoint_is_waited_for(
     )
     outcome = teardown.run(settings, clients, confirmed=made.name)
     assert outcome.status == "done"
+
+
+def test_failing_endpoint_is_deleted(
+    settings: Settings, clients: Clients, release: Callable[..., Settings]
+) -> None:
+    broken = release("brokenbroken")
+    clients.s3.upload_file(str(broken.work_dir / "model.tar.gz"), BUCKET, "broken.tar.gz")
+    name = f"{settings.resource_name}-brokenbroken-01234567"
+    clients.sagemaker.create_model(
+        ModelName=name,
+        PrimaryContainer={"Image": "any", "ModelDataUrl": f"s3://{BUCKET}/broken.tar.gz"},
+        ExecutionRoleArn=settings.deploy.sagemaker_role_arn,
+    )
+    serverless = {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
+    variant = {"VariantName": "AllTraffic", "ModelName": name, "ServerlessConfig": serverless}
+    clients.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    clients.sagemaker.create_endpoint(
+        EndpointName=settings.resource_name, EndpointConfigName=name, Tags=pairs(settings.tags)
+    )
+    outcome = teardown.run(settings, clients, confirmed=settings.deploy.name)
+    assert outcome.detail.startswith("3 deleted")
+
+
+def test_stuck_endpoint_is_told(
+    settings: Settings,
+    clients: Clients,
+    released: Callable[[Environment], Release],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = released("production")
+    describe = clients.sagemaker.describe_endpoint
+    monkeypatch.setattr(
+        clients.sagemaker,
+        "describe_endpoint",
+        lambda **named: describe(**named) | {"EndpointStatus": "Updating"},
+    )
+    hasty = dataclasses.replace(
+        settings, deploy=dataclasses.replace(settings.deploy, endpoint_timeout=1, poll_seconds=0.5)
+    )
+    with pytest.raises(DeployError, match=r"is Updating after 1 s: .*--endpoint-timeout"):
+        teardown.run(hasty, clients, confirmed=made.name)
 
 
 def test_what_is_left_is_named(
