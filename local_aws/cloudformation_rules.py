@@ -10,6 +10,7 @@ from typing import Any
 from moto.cloudformation import parsing
 from moto.cloudformation.models import ChangeSet, CloudFormationBackend, Event, Stack
 from moto.core.common_models import CloudFormationModel
+from moto.iam.exceptions import DeleteConflictException
 from moto.iam.models import ManagedPolicy, Role, iam_backends
 
 from local_aws.moto_patches import Patches
@@ -57,6 +58,8 @@ class OidcProvider(CloudFormationModel):
 
 def _attach(role: Role, cloudformation_json: dict[str, Any], account_id: str) -> None:
     for arn in cloudformation_json["Properties"].get("ManagedPolicyArns", []):
+        if arn is None:  # AWS::NoValue
+            continue
         iam_backends[account_id]["aws"].attach_role_policy(arn, role.name)
 
 
@@ -67,6 +70,9 @@ def _delete_role(self: Role, account_id: str, region_name: str) -> None:
 
 
 def _delete_policy(self: ManagedPolicy, account_id: str, _: str) -> None:
+    if self.attachment_count:
+        # moto then tries the stack's other resources first: the roles that have it
+        raise DeleteConflictException("Cannot delete a policy attached to entities.")
     iam_backends[account_id]["aws"].delete_policy(self.arn)
 
 
@@ -76,6 +82,12 @@ def _remember(_: Any, self: ChangeSet) -> None:
     stack.template, stack.parameters = self.template, self.parameters
     stack._parse_template()
     stack.output_map = stack._create_output_map()
+
+
+def _same_parameters(self: Stack, other: dict[str, Any]) -> bool:
+    known = self.template_dict.get("Parameters", {})
+    defaults = {name: str(item.get("Default", "")) for name, item in known.items()}
+    return {**defaults, **self.parameters} == {**defaults, **other}
 
 
 def _roll_back(stack: Stack, error: Exception) -> None:
@@ -119,6 +131,8 @@ def apply(patches: Patches) -> None:
 
     patches.set(Role, "create_from_cloudformation_json", classmethod(create))
     patches.after(ChangeSet, "apply", _remember)
+    # A default that is spelt out is no change.
+    patches.set(Stack, "has_parameters", _same_parameters)
     original = CloudFormationBackend.execute_change_set
 
     def execute(

@@ -218,19 +218,22 @@ def empty_bucket(s3: Any, bucket: str) -> None:
     """
     deleted = 0
     try:
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
-            if not objects:
-                continue
-            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+        # Always the first page: where a page begins that names what is deleted is not defined.
+        while found := _versions(s3, bucket):
+            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
             for error in answer.get("Errors", []):
                 raise StackError(
                     f"s3://{bucket}/{error['Key']} was not deleted: {error['Code']}: "
                     f"{error['Message']} The stack is still there; run this again."
                 )
-            deleted += len(objects)
+            deleted += len(found)
             print(f"  s3://{bucket}: {deleted:,} versions deleted", flush=True)
     except ClientError as error:
         if not is_missing(error):
             raise
+
+
+def _versions(s3: Any, bucket: str) -> list[dict[str, str]]:
+    page = s3.list_object_versions(Bucket=bucket)
+    found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+    return [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]

@@ -1,6 +1,7 @@
 """An account bootstrapped by our own command, and clients that note who calls what."""
 
 import contextlib
+import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Account:
     roles: dict[str, Role]
     outputs: dict[str, str]
     provider: str
+    policy_sizes: dict[str, int]  # characters as IAM counts them
 
     def arn(self, role: str) -> str:
         """The ARN of one of the roles."""
@@ -84,7 +86,14 @@ def _bootstrapped(local: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Account:
     iam = local.client("iam")
     providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     roles = {role: load_role(iam, f"{NAME}-{role}") for role in ROLES}
-    return Account(roles, outputs, providers[0]["Arn"])
+    return Account(roles, outputs, providers[0]["Arn"], dict(_policy_sizes(iam)))
+
+
+def _policy_sizes(iam: Any) -> Iterator[tuple[str, int]]:
+    for policy in iam.list_policies(Scope="Local")["Policies"]:
+        found = iam.get_policy_version(PolicyArn=policy["Arn"], VersionId="v1")
+        document = found["PolicyVersion"]["Document"]
+        yield policy["PolicyName"], len(json.dumps(document, separators=(",", ":")))
 
 
 @contextlib.contextmanager
