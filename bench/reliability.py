@@ -33,7 +33,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--flow", choices=FLOWS, help="only this flow; nothing is written")
     parser.add_argument("--page", type=Path, default=PAGE, help=f"what is written ({PAGE})")
-    arguments = parser.parse_args()
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parts at a time")
     arguments = parser.parse_args()
     began, results = time.monotonic(), Results()

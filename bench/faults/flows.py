@@ -12,7 +12,10 @@ from pipeline_steps.errors import SmokeTestError
 
 LARGE = 9_000_000  # bytes: boto3 uploads it in two parts
 PARTS = ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
-FLOWS = ("first release", "update", "bad release", "rollback", "staging", "large model", "mail")
+FLOWS = (
+    "first release", "update", "bad release", "rollback", "staging", "large model", "mail",
+    "teardown",
+)  # fmt: skip
 Prepare = Callable[[World], Start]
 
 
@@ -27,6 +30,7 @@ def flows(world: World, production: Site) -> dict[str, Flow]:
         Flow("staging", SHIP, _staging(staging), faulted=tested),
         Flow("large model", SHIP, _large, operations=PARTS, throwaway=True),
         Flow("mail", ("notify",), _mail(production)),
+        Flow("teardown", ("teardown",), _teardown, throwaway=True),
     ]
     return {flow.name: flow for flow in every}
 
@@ -95,3 +99,9 @@ def _mail(site: Site) -> Prepare:
         return Start(site, settings, version_at(world.url(settings)))
 
     return prepare
+
+
+def _teardown(world: World) -> Start:
+    site = world.site()
+    settings = world.ship(site)
+    return Start(site, settings, "", {"confirmed": site.name, "with_artefacts": True})

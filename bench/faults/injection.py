@@ -5,7 +5,6 @@ retries, parsers and waiters act on it as they would on AWS's.
 https://docs.aws.amazon.com/boto3/latest/guide/events.html
 """
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 from botocore.model import ServiceModel
+from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import ExponentialBackoff
 
 from bench.faults.answers import refusal
@@ -150,30 +150,31 @@ class Injector:
 
 
 class FaultyClients(Clients):
-    """The steps' clients, with an injector in each."""
+    """The steps' clients, whose calls go through the injector of the moment."""
 
-    def __init__(self, injector: Injector) -> None:
-        self.injector = injector
+    def __init__(self) -> None:
+        self.injector = Injector()
 
     def _client(self, service: str) -> Any:
         client = super()._client(service)
-        handler = functools.partial(self.injector.before_send, service=client.meta.service_model)
-        client.meta.events.register("before-send", _without_rest(handler))
+        model = client.meta.service_model
+
+        def before_send(request: AWSPreparedRequest, event_name: str, **_: Any) -> Any:
+            return self.injector.before_send(request, event_name, model)
+
+        client.meta.events.register("before-send", before_send)
         if service == "s3":
-            client.upload_file = _killable(client.upload_file, self.injector)
+            client.upload_file = _killable(client.upload_file, self)
         return client
 
 
-def _without_rest(handler: Any) -> Callable[..., Any]:
-    return lambda request, event_name, **_: handler(request, event_name)
-
-
-def _killable(upload: Any, injector: Injector) -> Callable[..., Any]:
+def _killable(upload: Any, clients: FaultyClients) -> Callable[..., Any]:
     """An upload in this thread: a kill in another one would pass unseen."""
 
     def upload_file(*values: Any, Config: TransferConfig | None = None, **named: Any) -> None:  # noqa: N803
         config = Config or TransferConfig()
         config.use_threads = False
+        injector = clients.injector
         injector.uploading = True
         try:
             upload(*values, Config=config, **named)
@@ -189,6 +190,13 @@ def _killable(upload: Any, injector: Injector) -> Callable[..., Any]:
 
 @contextmanager
 def quick_retries() -> Iterator[None]:
-    """Let botocore retry at once; the number of tries and what is tried again stay its own."""
-    with mock.patch.object(ExponentialBackoff, "delay_amount", lambda *_: BACKOFF_SECONDS):
+    """Let botocore retry at once; the number of tries and what is tried again stay its own.
+
+    Its allowance of retries, 500 points a client, is not drawn on: the clients here outlive
+    hundreds of runs, each of which would have had its own.
+    """
+    with (
+        mock.patch.object(ExponentialBackoff, "delay_amount", lambda *_: BACKOFF_SECONDS),
+        mock.patch.object(RetryQuota, "acquire", lambda *_: True),
+    ):
         yield

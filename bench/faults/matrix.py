@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import requests
 
@@ -31,7 +32,7 @@ from pipeline_steps.errors import PipelineError
 from pipeline_steps.settings import Settings
 
 ABANDONED = "killed after, never run again"  # another release is shipped instead
-ADVICE = {ALWAYS: "again", SERVER_ERROR: "again", DENIED: "role in use", TIMEOUT: "again"}
+ADVICE = {ALWAYS: "throttles", SERVER_ERROR: "again", DENIED: "role in use", TIMEOUT: "again"}
 SETTLING = 6  # clean runs, at most, until what they leave is the same
 RETRIED = (ONCE, TIMEOUT)
 KILLS = (KILLED_BEFORE, KILLED_AFTER, ABANDONED)
@@ -39,11 +40,15 @@ KILLS = (KILLED_BEFORE, KILLED_AFTER, ABANDONED)
 
 @dataclass(frozen=True)
 class Start:
-    """Where a cell begins: the site, the settings of the run, and the version that it ends with."""
+    """Where a cell begins: the site, the settings of the run, and the version that it ends with.
+
+    No version: nothing serves in the end. `arguments` are the steps' own.
+    """
 
     site: Site
     settings: Settings
     version: str
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ class Matrix:
         """Run with the fault: how it ended, the message it gave, and what was wrong with that."""
         message, problems, outcome = "", [], ""
         try:
-            self.world.run(flow.steps, start.site, start.settings, injector)
+            self.world.run(flow.steps, start.site, start.settings, injector, **start.arguments)
         except Killed:
             outcome = "killed"
         except PipelineError as error:
@@ -162,7 +167,7 @@ class Matrix:
     def _run(self, flow: Flow, start: Start, injector: Injector) -> str:
         """Run without a fault; what went wrong, or nothing."""
         try:
-            self.world.run(flow.steps, start.site, start.settings, injector)
+            self.world.run(flow.steps, start.site, start.settings, injector, **start.arguments)
         except PipelineError as error:
             if flow.ends_in and isinstance(error, flow.ends_in):
                 return ""
@@ -178,7 +183,7 @@ class Matrix:
         if found != self._clean[flow.name]:
             difference = _difference(self._clean[flow.name], found)
             problems.append(f"not what a clean run leaves: {difference}")
-        served = version_at(self.world.url(start.settings))
+        served = version_at(self.world.url(start.settings)) if start.version else ""
         if served != start.version:
             problems.append(f"{served} serves, expected {start.version}")
         return problems

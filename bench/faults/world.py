@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any
 from unittest import mock
 
+from moto import backends
+
 from bench.faults import fake_release, inventory
 from bench.faults.injection import FaultyClients, Injector, quick_retries
 from local_aws import lambda_rules, state
@@ -49,9 +51,7 @@ class Site:
         digest = hashlib.sha256(f"{self.name} {number}".encode()).hexdigest()
         version = "broken000000" if broken else digest[:12]
         self.versions.append(version)
-        shutil.rmtree(self.folder / "function", ignore_errors=True)
-        shutil.copytree(create_api.SOURCES, self.folder / "function")
-        (self.folder / "function" / "release.py").write_text(f"NUMBER = {number}\n")
+        fake_release.write_function(self.folder / "function", create_api.SOURCES, number)
         overrides = QUICK | {"name": self.name} | overrides
         self.settings = fake_release.package(self.folder, version, overrides, extra)
         return self.settings
@@ -77,6 +77,12 @@ class World:
             stack.enter_context(mock.patch.object(state, "QUIET_SECONDS", 3600))
             stack.enter_context(mock.patch.object(lambda_rules, "BUSY_SECONDS", BUSY_SECONDS))
             stack.enter_context(quick_retries())
+            # moto looks its modules up on the disk for each request.
+            modules = tuple(backends.list_of_moto_modules())
+            stack.enter_context(
+                mock.patch.object(backends, "list_of_moto_modules", lambda: modules)
+            )
+            self._clients = FaultyClients()
             self._stack = stack.pop_all()
         return self
 
@@ -92,10 +98,15 @@ class World:
         return Site(name, self.folder / name)
 
     def run(
-        self, steps: tuple[str, ...], site: Site, settings: Settings, injector: Injector
+        self,
+        steps: tuple[str, ...],
+        site: Site,
+        settings: Settings,
+        injector: Injector,
+        **arguments: Any,
     ) -> None:
         """Run steps one after the other, their calls going through `injector`."""
-        clients = FaultyClients(injector)
+        self._clients.injector = injector
         sources = site.folder / "function"
         zipped = create_api.zip_function(sources) if sources.is_dir() else b""
         memory = 256 + len(site.versions) % 2
@@ -106,7 +117,9 @@ class World:
         ):
             for name in steps:
                 injector.step = name
-                importlib.import_module(f"pipeline_steps.{name}").run(settings, clients)
+                importlib.import_module(f"pipeline_steps.{name}").run(
+                    settings, self._clients, **arguments
+                )
 
     def ship(self, site: Site, **overrides: Any) -> Settings:
         """Package and ship one more release, without any fault."""
