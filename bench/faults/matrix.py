@@ -32,7 +32,7 @@ from pipeline_steps.errors import PipelineError
 from pipeline_steps.settings import Settings
 
 ABANDONED = "killed after, never run again"  # another release is shipped instead
-ADVICE = {ALWAYS: "throttles", SERVER_ERROR: "again", DENIED: "role in use", TIMEOUT: "again"}
+ADVICE = {ALWAYS: "again", SERVER_ERROR: "again", DENIED: "role in use", TIMEOUT: "again"}
 SETTLING = 6  # clean runs, at most, until what they leave is the same
 RETRIED = (ONCE, TIMEOUT)
 KILLS = (KILLED_BEFORE, KILLED_AFTER, ABANDONED)
