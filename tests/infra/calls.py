@@ -66,7 +66,9 @@ RESOURCES = {
         "PutMetricAlarm": ["alarm:{AlarmName}"],
         "DescribeAlarms": ["alarm:[AlarmNames]"],
         "DeleteAlarms": ["alarm:[AlarmNames]"],
+        "GetDashboard": ["dashboard/{DashboardName}"],
         "PutDashboard": ["dashboard/{DashboardName}"],
+        "TagResource": ["{ResourceARN}"],
         "DeleteDashboards": ["dashboard/[DashboardNames]"],
         "ListDashboards": ["*"],
         "ListTagsForResource": ["{ResourceARN}"],
@@ -203,5 +205,5 @@ def _passed_and_tagged(
     for name, passed_to in PASSED_TO.items():
         if isinstance(parameters.get(name), str):
             yield Request("iam:PassRole", parameters[name], {"iam:PassedToService": passed_to})
-    if parameters.get("Tags") and requests:
+    if (parameters.get("Tags") or parameters.get("tags")) and requests:
         yield Request(f"{service}:{TAGGING[service]}", requests[0].resource)
