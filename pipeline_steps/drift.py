@@ -25,6 +25,7 @@ CHANCE = 0.001  # how often chance alone may reach the threshold
 SHIFT_OF_DRIFT = 0.4  # "some shift" starts here: 0.1 where drift starts at 0.25
 
 Level = Literal["no drift", "some shift", "drift"]
+LEVELS: tuple[Level, ...] = ("no drift", "some shift", "drift")
 
 
 @dataclass(frozen=True)
