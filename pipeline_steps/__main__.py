@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from pipeline_steps import (
     check_data,
+    cost,
     create_api,
     deploy_endpoint,
     evaluate,
@@ -38,7 +39,7 @@ from pipeline_steps.artefacts import (
     TrainingReport,
 )
 from pipeline_steps.aws import Clients
-from pipeline_steps.errors import PipelineError
+from pipeline_steps.errors import ConfigurationError, PipelineError
 from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Run
@@ -155,6 +156,7 @@ class Pipeline:
             metrics=evaluation.metrics if evaluation else {},
             api_url=api.api_url if api else None,
             endpoint_name=release.endpoint_name if release else None,
+            cost=_cost(self.settings) if "smoke_test" in passed else None,
             error=self.error,
         )
         try:
@@ -162,6 +164,16 @@ class Pipeline:
         except OSError as error:
             # The step's own error says more than that its record could not be written.
             print(f"warning: run.json was not written: {error}", file=sys.stderr)
+
+
+def _cost(settings: Settings) -> str:
+    """What a month costs, in a line."""
+    try:
+        made = cost.of_build(settings.in_environment("production"))
+    except ConfigurationError as error:  # a price that is not known must not fail a good release
+        return f"no estimate: {error}"
+    requests = settings.cost.requests_per_month
+    return f"about {made.total:,.2f} USD a month on AWS, with {requests:,} requests and a training"
 
 
 def _describe(error: BaseException) -> str:
@@ -178,6 +190,7 @@ def _run(arguments: argparse.Namespace) -> None:
     body = json.dumps({"inputs": live_test.EXAMPLE})
     print(f"\nLive at {api.api_url}. Try it:\n")
     print(f"  curl -s {api.api_url}/predict -H 'Content-Type: application/json' -d '{body}'")
+    print(f"\nCost: {_cost(settings)} (python -m pipeline_steps.cost)")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -256,4 +256,5 @@ class RunReport(Artefact):
     metrics: dict[str, float] = field(default_factory=dict)
     api_url: str | None = None
     endpoint_name: str | None = None
+    cost: str | None = None
     error: str | None = None

@@ -59,6 +59,10 @@ MISSING_CODES = {
     "NoSuchKey",
     "NoSuchBucket",
     "404",
+    # Application Auto Scaling and CloudWatch have words of their own.
+    "ObjectNotFoundException",
+    "ResourceNotFound",
+    "DashboardNotFoundError",
 }
 
 
@@ -204,6 +208,11 @@ def create(call: Any, **arguments: Any) -> bool:
             return False
         raise
     return True
+
+
+def delete(call: Any, **arguments: Any) -> None:
+    """Delete something unless it is gone: the first of two calls may have lost its answer."""
+    find(call, **arguments)
 
 
 def when_role_is_usable(call: Callable[[], Any], timeout: float, poll: float) -> Any:

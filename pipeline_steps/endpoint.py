@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from pipeline_steps.aws import create, find, wait
+from pipeline_steps.aws import create, delete, find, wait
 from pipeline_steps.errors import DeployError
 from pipeline_steps.settings import Settings
 
@@ -117,7 +117,7 @@ def _replace_failed(settings: Settings, sagemaker: Any, config: str | None) -> N
     """Make a Failed endpoint anew with `config`: AWS allows nothing but its deletion."""
     name = settings.resource_name
     print(f"  endpoint {name} is Failed: making it anew with {config}", flush=True)
-    sagemaker.delete_endpoint(EndpointName=name)
+    delete(sagemaker.delete_endpoint, EndpointName=name)
     patience = settings.deploy.endpoint_timeout, settings.deploy.poll_seconds
     wait(sagemaker, "endpoint_deleted", *patience, EndpointName=name)
     tags = [{"Key": key, "Value": value} for key, value in settings.tags.items()]

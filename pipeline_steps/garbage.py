@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline_steps import endpoint, http_api, releases
 from pipeline_steps.artefacts import ReleaseRecord
-from pipeline_steps.aws import Clients
+from pipeline_steps.aws import Clients, delete
 from pipeline_steps.settings import Settings
 
 
@@ -47,11 +47,11 @@ def _collect_models(
     made = sagemaker.describe_endpoint_config(EndpointConfigName=serving)["CreationTime"]
     for name in _ours(settings, sagemaker, "endpoint_configs", "EndpointConfig", made):
         if name not in kept:
-            sagemaker.delete_endpoint_config(EndpointConfigName=name)
+            delete(sagemaker.delete_endpoint_config, EndpointConfigName=name)
             yield name
     for name in _ours(settings, sagemaker, "models", "Model", made):
         if name not in kept:
-            sagemaker.delete_model(ModelName=name)
+            delete(sagemaker.delete_model, ModelName=name)
             yield name
 
 
@@ -78,5 +78,5 @@ def _collect_versions(settings: Settings, lambda_: Any, kept: set[str]) -> Itera
     versions = [item["Version"] for page in pages for item in page["Versions"]]
     for version in versions:
         if version != "$LATEST" and int(version) < int(live) and version not in kept:
-            lambda_.delete_function(FunctionName=function, Qualifier=version)
+            delete(lambda_.delete_function, FunctionName=function, Qualifier=version)
             yield f"{function}:{version}"

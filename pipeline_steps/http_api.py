@@ -7,6 +7,7 @@ one that has routes, or else the oldest, is the one; its doubles are garbage.
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline_steps.aws import delete
 from pipeline_steps.settings import Settings
 
 
@@ -39,14 +40,16 @@ def collect_doubles(settings: Settings, apigateway: Any) -> Iterator[str]:
     """Delete APIs and integrations that lead nowhere; gives their names."""
     known = _apis(settings, apigateway)
     for double in known[1:]:
-        apigateway.delete_api(ApiId=double["ApiId"])
+        delete(apigateway.delete_api, ApiId=double["ApiId"])
         yield f"API {double['ApiId']}"
     for api in known[:1]:
         routes = apigateway.get_routes(ApiId=api["ApiId"])["Items"]
         used = {route.get("Target") for route in routes}
         for item in apigateway.get_integrations(ApiId=api["ApiId"])["Items"]:
             if f"integrations/{item['IntegrationId']}" not in used:
-                apigateway.delete_integration(
-                    ApiId=api["ApiId"], IntegrationId=item["IntegrationId"]
+                delete(
+                    apigateway.delete_integration,
+                    ApiId=api["ApiId"],
+                    IntegrationId=item["IntegrationId"],
                 )
                 yield f"integration {item['IntegrationId']}"

@@ -11,15 +11,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import WaiterError
 
-from pipeline_steps.aws import Clients, find, is_missing, wait
+from pipeline_steps.aws import Clients, delete, find, wait
 from pipeline_steps.endpoint import BUSY
 from pipeline_steps.errors import DeployError
 from pipeline_steps.settings import Settings
 
 # Application Auto Scaling and CloudWatch have their own words for what is not there.
-GONE = {"ObjectNotFoundException", "ResourceNotFound", "DashboardNotFoundError"}
 
 
 @dataclass(frozen=True)
@@ -55,18 +54,6 @@ class Scope:
         """Whether `tags` are those of the environment."""
         return self.settings.tags.items() <= tags.items()
 
-    def delete(self, call: Any, **arguments: Any) -> Callable[[], object]:
-        """Deletes, and is content where somebody else, or a lost first try, was faster."""
-
-        def act() -> None:
-            try:
-                call(**arguments)
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in GONE and not is_missing(error):
-                    raise
-
-        return act
-
 
 def of_environment(settings: Settings, clients: Clients) -> list[Resource]:
     """What one environment has, in the order of deletion; no file of the bucket."""
@@ -93,9 +80,9 @@ def _apis(scope: Scope) -> Iterator[Resource]:
     for page in gateway.get_paginator("get_apis").paginate():
         for api in page["Items"]:
             if scope.owns(api.get("Tags", {})):
-                delete = scope.delete(gateway.delete_api, ApiId=api["ApiId"])
+                remove = partial(delete, gateway.delete_api, ApiId=api["ApiId"])
                 name = f"{api['Name']} ({api['ApiId']})"
-                yield Resource("HTTP API", name, "", day(api["CreatedDate"]), delete)
+                yield Resource("HTTP API", name, "", day(api["CreatedDate"]), remove)
 
 
 def _functions(scope: Scope) -> Iterator[Resource]:
@@ -104,9 +91,9 @@ def _functions(scope: Scope) -> Iterator[Resource]:
         found = find(lambda_.get_function, FunctionName=name)
         if found and scope.owns(found.get("Tags", {})):
             # Its versions and its alias go with it.
-            delete = scope.delete(lambda_.delete_function, FunctionName=name)
+            remove = partial(delete, lambda_.delete_function, FunctionName=name)
             made = found["Configuration"]["LastModified"][:10]
-            yield Resource("function", name, _version(found.get("Tags", {})), made, delete)
+            yield Resource("function", name, _version(found.get("Tags", {})), made, remove)
 
 
 def _alarms(scope: Scope) -> Iterator[Resource]:
@@ -117,8 +104,8 @@ def _alarms(scope: Scope) -> Iterator[Resource]:
         answer = find(cloudwatch.list_tags_for_resource, ResourceARN=alarm["AlarmArn"])
         if answer and scope.owns(plain(answer["Tags"])):
             name, made = alarm["AlarmName"], day(alarm["AlarmConfigurationUpdatedTimestamp"])
-            delete = scope.delete(cloudwatch.delete_alarms, AlarmNames=[name])
-            yield Resource("alarm", name, "", made, delete)
+            remove = partial(delete, cloudwatch.delete_alarms, AlarmNames=[name])
+            yield Resource("alarm", name, "", made, remove)
 
 
 def _dashboards(scope: Scope) -> Iterator[Resource]:
@@ -127,8 +114,8 @@ def _dashboards(scope: Scope) -> Iterator[Resource]:
     for page in pages:
         for board in page["DashboardEntries"]:
             if board["DashboardName"] == scope.name:  # staging's begins with production's
-                delete = scope.delete(cloudwatch.delete_dashboards, DashboardNames=[scope.name])
-                yield Resource("dashboard", scope.name, "", day(board["LastModified"]), delete)
+                remove = partial(delete, cloudwatch.delete_dashboards, DashboardNames=[scope.name])
+                yield Resource("dashboard", scope.name, "", day(board["LastModified"]), remove)
 
 
 def _scalable_targets(scope: Scope) -> Iterator[Resource]:
@@ -142,9 +129,9 @@ def _scalable_targets(scope: Scope) -> Iterator[Resource]:
                 key: target[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")
             }
             # Its policies go with it.
-            delete = scope.delete(autoscaling.deregister_scalable_target, **where)
+            remove = partial(delete, autoscaling.deregister_scalable_target, **where)
             made = day(target["CreationTime"])
-            yield Resource("scalable target", target["ResourceId"], "", made, delete)
+            yield Resource("scalable target", target["ResourceId"], "", made, remove)
 
 
 def _endpoints(scope: Scope) -> Iterator[Resource]:
@@ -173,7 +160,7 @@ def _end(scope: Scope, name: str) -> None:
         _settle(sagemaker, name, patience)
         # One that is being deleted already, by a run that was killed, only has to be waited for.
         if _status(sagemaker, name) not in (None, "Deleting"):
-            scope.delete(sagemaker.delete_endpoint, EndpointName=name)()
+            delete(sagemaker.delete_endpoint, EndpointName=name)
         wait(sagemaker, "endpoint_deleted", *patience, EndpointName=name)
     except WaiterError as error:
         raise DeployError(
@@ -202,17 +189,17 @@ def _configs(scope: Scope) -> Iterator[Resource]:
     sagemaker = scope.clients.sagemaker
     for item in _listed(scope, "endpoint_configs", "EndpointConfig"):
         name = item["EndpointConfigName"]
-        delete = scope.delete(sagemaker.delete_endpoint_config, EndpointConfigName=name)
+        remove = partial(delete, sagemaker.delete_endpoint_config, EndpointConfigName=name)
         made = day(item["CreationTime"])
-        yield Resource("endpoint configuration", name, _version_in(name), made, delete)
+        yield Resource("endpoint configuration", name, _version_in(name), made, remove)
 
 
 def _models(scope: Scope) -> Iterator[Resource]:
     sagemaker = scope.clients.sagemaker
     for item in _listed(scope, "models", "Model"):
         name = item["ModelName"]
-        delete = scope.delete(sagemaker.delete_model, ModelName=name)
-        yield Resource("model", name, _version_in(name), day(item["CreationTime"]), delete)
+        remove = partial(delete, sagemaker.delete_model, ModelName=name)
+        yield Resource("model", name, _version_in(name), day(item["CreationTime"]), remove)
 
 
 def _listed(scope: Scope, plural: str, kind: str) -> Iterator[dict[str, Any]]:
@@ -248,9 +235,9 @@ def _log_groups(scope: Scope) -> Iterator[Resource]:
         pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
         for group in (group for page in pages for group in page["logGroups"]):
             if group["logGroupName"] == name:
-                delete = scope.delete(logs.delete_log_group, logGroupName=name)
+                remove = partial(delete, logs.delete_log_group, logGroupName=name)
                 made = day(datetime.fromtimestamp(group["creationTime"] / 1000, UTC))
-                yield Resource("log group", name, "", made, delete)
+                yield Resource("log group", name, "", made, remove)
 
 
 FINDERS: tuple[Callable[[Scope], Iterator[Resource]], ...] = (

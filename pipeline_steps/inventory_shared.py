@@ -1,11 +1,12 @@
 """What AWS holds of a name beside its environments: the Model Registry, and the files in S3."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from pipeline_steps.aws import Clients, find
+from pipeline_steps.aws import Clients, delete, find
 from pipeline_steps.errors import DeployError
-from pipeline_steps.inventory import Resource, Scope, day, tags_of
+from pipeline_steps.inventory import Resource, day, tags_of
 from pipeline_steps.settings import Settings
 
 OBJECTS_A_CALL = 1000
@@ -20,7 +21,6 @@ def registry(settings: Settings, clients: Clients) -> list[Resource]:
         tags.items() <= tags_of(sagemaker, group["ModelPackageGroupArn"]).items()
     ):
         return []
-    scope = Scope(settings, clients, frozenset())
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=name)
     packages = [
         Resource(
@@ -28,16 +28,16 @@ def registry(settings: Settings, clients: Clients) -> list[Resource]:
             package["ModelPackageArn"].partition(":model-package/")[2],
             str(package["ModelPackageVersion"]),
             day(package["CreationTime"]),
-            scope.delete(
-                sagemaker.delete_model_package, ModelPackageName=package["ModelPackageArn"]
+            partial(
+                delete, sagemaker.delete_model_package, ModelPackageName=package["ModelPackageArn"]
             ),
         )
         for page in pages
         for package in page["ModelPackageSummaryList"]
     ]
-    delete = scope.delete(sagemaker.delete_model_package_group, ModelPackageGroupName=name)
+    remove = partial(delete, sagemaker.delete_model_package_group, ModelPackageGroupName=name)
     made = day(group["CreationTime"])
-    return [*packages, Resource("model package group", name, "", made, delete)]
+    return [*packages, Resource("model package group", name, "", made, remove)]
 
 
 def artefacts(settings: Settings, clients: Clients, prefix: str) -> list[Resource]:
@@ -53,7 +53,7 @@ def artefacts(settings: Settings, clients: Clients, prefix: str) -> list[Resourc
             yield from page.get("Versions", [])
             yield from page.get("DeleteMarkers", [])
 
-    def delete() -> None:
+    def remove() -> None:
         keys = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in versions()]
         for start in range(0, len(keys), OBJECTS_A_CALL):
             batch = {"Objects": keys[start : start + OBJECTS_A_CALL], "Quiet": True}
@@ -68,4 +68,4 @@ def artefacts(settings: Settings, clients: Clients, prefix: str) -> list[Resourc
         return []
     oldest = day(min(version["LastModified"] for version in found))
     name = f"s3://{bucket}/{prefix} ({len(found)} object versions)"
-    return [Resource("artefacts", name, "", oldest, delete)]
+    return [Resource("artefacts", name, "", oldest, remove)]

@@ -67,6 +67,7 @@ def compose(settings: Settings, report: RunReport) -> EmailMessage:
     rows += [("Metrics", _metrics(report))] if report.metrics else []
     rows += [("API", report.api_url)] if report.api_url else []
     rows += [("Endpoint", report.endpoint_name)] if report.endpoint_name else []
+    rows += [("Cost", report.cost)] if report.cost else []
     rows += [("Next", _next_action(report)), ("Where", f"{platform.node()}:{settings.work_dir}")]
     steps = [
         f"{record.title:<29} {record.status:<8} {record.seconds:7.1f} s" for record in report.steps

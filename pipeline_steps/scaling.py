@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-autoscale.h
 
 from typing import Any
 
-from pipeline_steps.aws import Clients
+from pipeline_steps.aws import Clients, delete
 from pipeline_steps.endpoint import VARIANT
 from pipeline_steps.settings import Settings
 
@@ -34,7 +34,8 @@ def pause(settings: Settings, clients: Clients) -> None:
     https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-update.html
     """
     for target in _targets(settings, clients.autoscaling):
-        clients.autoscaling.deregister_scalable_target(
+        delete(
+            clients.autoscaling.deregister_scalable_target,
             ServiceNamespace="sagemaker",
             ResourceId=target["ResourceId"],
             ScalableDimension=target["ScalableDimension"],

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {"model", "pipeline_steps", "local_aws", "serving", "lambda", "bench", "airflow", "tests"}
 STEPS = {
     "check_data", "train", "export", "evaluate", "package_model", "deploy_endpoint",
-    "create_api", "smoke_test", "notify", "rollback",
+    "create_api", "smoke_test", "notify", "rollback", "teardown",
 }  # fmt: skip
 CLOUD = {"boto3", "botocore", "sagemaker", "moto"}
 
