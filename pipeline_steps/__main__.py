@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pipeline_steps import (
     check_data,
     cost,
+    create_alarms,
     create_api,
     deploy_endpoint,
     evaluate,
@@ -55,6 +56,7 @@ RELEASE_STEPS: dict[str, Run] = {  # in each environment
     "deploy_endpoint": deploy_endpoint.run,
     "create_api": create_api.run,
     "smoke_test": smoke_test.run,
+    "create_alarms": create_alarms.run,
 }
 
 
