@@ -28,6 +28,7 @@ from local_aws import (
     sagemaker_lists,
     sagemaker_rules,
     tagging_rules,
+    watch_rules,
 )
 from local_aws.children import Children
 from local_aws.front_door import FrontDoor
@@ -154,6 +155,7 @@ class LocalAws:
         registry_rules.apply(patches)
         autoscaling_rules.apply(patches)
         tagging_rules.apply(patches)
+        watch_rules.apply(patches)
         lambda_rules.apply(patches, self._functions)
         api_rules.apply_api_rules(patches, self._apis)
         api_rules.apply_mail_rules(patches, api_rules.Outbox(self.outbox))
