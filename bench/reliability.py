@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from bench.faults.flows import FLOWS, flows
@@ -25,6 +25,7 @@ from pipeline_steps.files import write_atomically
 
 PAGE = Path("docs/reliability.md")
 UPDATES, ROLLBACKS = 20, 5
+COMMAND = "make bench-reliability"
 SCENARIO_PART, SOAK_PART = "scenarios", "soak"
 
 
@@ -36,19 +37,25 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parts at a time")
     arguments = parser.parse_args()
     began, results = time.monotonic(), Results()
-    parts = [arguments.flow] if arguments.flow else [*FLOWS, SCENARIO_PART, SOAK_PART]
+    results.missing = [arguments.flow] if arguments.flow else [SOAK_PART, SCENARIO_PART, *FLOWS]
     context = multiprocessing.get_context("spawn")  # each part has a local AWS, one a process
     with ProcessPoolExecutor(arguments.jobs, context) as pool:
-        for part in pool.map(run_part, parts):
-            results.add(part)
-    results.seconds = time.monotonic() - began
-    page = markdown(results, "make bench-reliability")
+        running = {pool.submit(run_part, part): part for part in results.missing}
+        for done in as_completed(running):
+            results.add(running[done], done.result())
+            results.seconds = time.monotonic() - began
+            if not arguments.flow:
+                write(results, arguments.page)
     if arguments.flow:
-        print(page)
-    else:
-        write_atomically(arguments.page, lambda path: path.write_text(page, encoding="utf-8"))
-        print(f"written to {arguments.page}")
+        print(markdown(results, COMMAND))
     return report(results).finish()
+
+
+def write(results: Results, page: Path) -> None:
+    """Write what is known so far; the page names the parts that it does not have yet."""
+    text = markdown(results, COMMAND)
+    write_atomically(page, lambda path: path.write_text(text, encoding="utf-8"))
+    print(f"written to {page}, without: {', '.join(results.missing) or 'nothing'}", flush=True)
 
 
 def run_part(part: str) -> Results:

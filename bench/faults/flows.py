@@ -23,8 +23,8 @@ def flows(world: World, production: Site) -> dict[str, Flow]:
     """All flows by name; `production` is the site that clients ask all the while."""
     staging, tested = world.site(), ("smoke_test",)
     every = [
-        Flow("first release", SHIP, _first, throwaway=True),
         Flow("update", SHIP, _update(production), faults=(*FAULTS, ABANDONED)),
+        Flow("first release", SHIP, _first, throwaway=True),
         Flow("bad release", SHIP, _bad(production), faulted=tested, ends_in=SmokeTestError),
         Flow("rollback", ("rollback",), _rollback(production)),
         Flow("staging", SHIP, _staging(staging), faulted=tested),

@@ -4,6 +4,7 @@ import datetime
 import os
 from dataclasses import dataclass, field
 
+from bench.faults.flows import FLOWS
 from bench.faults.injection import FAULTS, Call
 from bench.faults.matrix import ABANDONED, Cell
 from bench.faults.soak import Soak
@@ -23,10 +24,12 @@ class Results:
     scenarios: list[tuple[str, str, str]] = field(default_factory=list)  # name, outcome, problem
     soak: Soak | None = None
     seconds: float = 0
+    missing: list[str] = field(default_factory=list)  # parts that have not ended
 
-    def add(self, part: "Results") -> None:
-        """Take in what a part of the run saw."""
-        self.cells += part.cells
+    def add(self, name: str, part: "Results") -> None:
+        """Take in what the part `name` of the run saw."""
+        self.missing.remove(name)
+        self.cells = sorted([*self.cells, *part.cells], key=lambda cell: FLOWS.index(cell.flow))
         self.requests += part.requests
         self.failed_requests += part.failed_requests
         self.scenarios += part.scenarios
@@ -50,10 +53,13 @@ def _head(results: Results, command: str) -> str:
     dirty = " with changes" if git.get("dirty") else ""
     cells, calls = len(results.cells), len({(cell.flow, cell.call) for cell in results.cells})
     lost = cells - results.survived
+    missing = f"\n\n**Stopped before it had: {', '.join(results.missing)}.**" * bool(
+        results.missing
+    )
     return f"""# Reliability: every AWS call of a release, broken in every way
 
 Written by `{command}`, do not edit. {today}, commit {(git["commit"] or "unknown")[:12]}{dirty}, \
-{processor()}, {os.cpu_count()} cores, {results.seconds / 60:.0f} minutes.
+{processor()}, {os.cpu_count()} cores, {results.seconds / 60:.0f} minutes.{missing}
 
 Each call that the release steps make was recorded, then broken, one at a time, where botocore
 sends it; botocore's own retries act on the fault (their pauses are shortened, their number is
