@@ -37,7 +37,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parts at a time")
     arguments = parser.parse_args()
     began, results = time.monotonic(), Results()
-    results.missing = [arguments.flow] if arguments.flow else [SOAK_PART, SCENARIO_PART, *FLOWS]
+    chosen = {arguments.flow: FLOWS[arguments.flow]} if arguments.flow else FLOWS
+    results.missing = [] if arguments.flow else [SOAK_PART, SCENARIO_PART]
+    results.missing += [f"{flow}: {step}" for flow, steps in chosen.items() for step in steps]
     context = multiprocessing.get_context("spawn")  # each part has a local AWS, one a process
     with ProcessPoolExecutor(arguments.jobs, context) as pool:
         running = {pool.submit(run_part, part): part for part in results.missing}
@@ -59,7 +61,7 @@ def write(results: Results, page: Path) -> None:
 
 
 def run_part(part: str) -> Results:
-    """One flow, the scenarios, or the soak, in a world of its own."""
+    """One step of a flow, the scenarios, or the soak, in a world of its own."""
     results = Results()
     with (
         tempfile.TemporaryDirectory(prefix="bench-reliability-") as name,
@@ -71,17 +73,17 @@ def run_part(part: str) -> Results:
             results.soak = soak(world, UPDATES, ROLLBACKS)
             print(f"soak: {results.soak}", flush=True)
         else:
-            break_calls(world, results, part)
+            break_calls(world, results, *part.split(": "))
     return results
 
 
-def break_calls(world: World, results: Results, name: str) -> None:
-    """Every call of a flow × every fault."""
+def break_calls(world: World, results: Results, name: str, step: str) -> None:
+    """Every call of a flow's step × every fault."""
     production = world.site()
     world.ship(production)
     with Poller(world.url(production.settings)) as poller:
         matrix, flow = Matrix(world, poller), flows(world, production)[name]
-        calls = matrix.record(flow)
+        calls = [call for call in matrix.record(flow) if call.step == step]
         for number, call in enumerate(calls, 1):
             for fault in flow.faults:
                 cell = matrix.cell(flow, call, fault)

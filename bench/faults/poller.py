@@ -8,7 +8,7 @@ from types import TracebackType
 import requests
 
 ANSWER_SECONDS = 30
-PAUSE_SECONDS = 0.03  # between two requests of one client: it watches, it does not load
+PAUSE_SECONDS = 0.06  # between two requests of one client: it watches, it does not load
 
 
 class Poller:

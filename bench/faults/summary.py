@@ -29,7 +29,7 @@ class Results:
     def add(self, name: str, part: "Results") -> None:
         """Take in what the part `name` of the run saw."""
         self.missing.remove(name)
-        self.cells = sorted([*self.cells, *part.cells], key=lambda cell: FLOWS.index(cell.flow))
+        self.cells = sorted([*self.cells, *part.cells], key=_place)
         self.requests += part.requests
         self.failed_requests += part.failed_requests
         self.scenarios += part.scenarios
@@ -39,6 +39,11 @@ class Results:
     def survived(self) -> int:
         """How many cells had nothing amiss."""
         return sum(not cell.problems for cell in self.cells)
+
+
+def _place(cell: Cell) -> tuple[int, int]:
+    """Where a cell stands in the table: by flow, then by step, then as it was run."""
+    return list(FLOWS).index(cell.flow), FLOWS[cell.flow].index(cell.call.step)
 
 
 def markdown(results: Results, command: str) -> str:

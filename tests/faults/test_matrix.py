@@ -9,7 +9,9 @@ from botocore.exceptions import ClientError
 from bench.faults.flows import FLOWS
 from bench.faults.injection import DENIED, FAULTS, KILLED_AFTER, ONCE, Call
 from bench.faults.matrix import ABANDONED, Flow, Matrix, sample
+from bench.faults.world import SHIP
 from pipeline_steps import garbage, notify
+from pipeline_steps.__main__ import RELEASE_STEPS
 from pipeline_steps.errors import PipelineError
 
 STRIDES = {"teardown": 3}  # it lists each kind of thing thrice: a third of that is enough here
@@ -36,7 +38,8 @@ def test_every_operation_survives_a_fault(
 
 
 def test_flows_are_all_named(all_flows: dict[str, Flow]) -> None:
-    assert tuple(all_flows) == FLOWS
+    assert {name: flow.faulted or flow.steps for name, flow in all_flows.items()} == FLOWS
+    assert tuple(RELEASE_STEPS) == SHIP
 
 
 def test_sample_has_every_kind_of_fault(matrix: Matrix, all_flows: dict[str, Flow]) -> None:
