@@ -3,16 +3,42 @@
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
 """
 
+import pickle
 import threading
 import time
 import uuid
+from typing import Any, Self
 
 from moto.awslambda.models import LambdaFunction
-from moto.logs.models import LogEvent, LogGroup, LogStream, logs_backends
+from moto.core.utils import utcnow
+from moto.logs.models import LogEvent, LogGroup, logs_backends
 
-MOST_EVENTS = 5000  # of a group, the newest: they are part of each snapshot, 3 MB at most
+MOST_EVENTS = 5000  # of a group, the newest; AWS keeps all for as long as the retention says
 SPARE = 500  # that are let go at once, so that not every line has to look for the oldest
 MOST_BYTES = 256 * 1024  # of an event; a longer line becomes several
+
+
+class _Event(LogEvent):
+    """An event that is gone when its stream lets it go; moto keeps a list of all it ever made."""
+
+    def __new__(cls, *_: Any) -> Self:
+        return object.__new__(cls)
+
+
+class _Events(list[LogEvent]):
+    """The events of a stream; a snapshot takes them as one lump, which spares it thousands."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpack, (pickle.dumps([vars(event) for event in self]),)
+
+
+def _unpack(lump: bytes) -> _Events:
+    events = _Events()
+    for attributes in pickle.loads(lump):  # noqa: S301 - part of the snapshot, which is our own
+        event = _Event.__new__(_Event)
+        vars(event).update(attributes)
+        events.append(event)
+    return events
 
 
 def stream_name(version: str) -> str:
@@ -29,13 +55,16 @@ class FunctionLogs:
     def write(self, function: LambdaFunction, stream: str, line: bytes) -> None:
         """Append one line that an environment of `function` has printed."""
         message = line.decode("utf-8", "replace").rstrip("\n")
-        event = {"timestamp": int(time.time() * 1000), "message": message}
+        now = int(time.time() * 1000)
         # moto's backends know no locks, and a snapshot must see them at rest.
         with self._gate:
             group = self._group(function)
             if stream not in group.streams:
                 group.create_log_stream(stream)
-            group.put_log_events(stream, [event])
+                group.streams[stream].events = _Events()
+            group.streams[stream].events.append(_Event(now, {"timestamp": now, "message": message}))
+            group.streams[stream].stored_bytes += len(message)
+            group.streams[stream].last_ingestion_time = utcnow()
             self._let_go(group)
 
     @staticmethod
@@ -48,21 +77,13 @@ class FunctionLogs:
 
     @staticmethod
     def _let_go(group: LogGroup) -> None:
-        count = sum(len(stream.events) for stream in group.streams.values())
+        streams = list(group.streams.values())
+        count = sum(len(stream.events) for stream in streams)
         if count < MOST_EVENTS + SPARE:
             return
-        events = [(event, stream) for stream in group.streams.values() for event in stream.events]
-        events.sort(key=lambda pair: pair[0].timestamp)
-        kept: dict[str, list[LogEvent]] = {}
-        for event, stream in events[-MOST_EVENTS:]:
-            kept.setdefault(stream.log_stream_name, []).append(event)
-        for stream in list(group.streams.values()):
-            _keep(group, stream, kept.get(stream.log_stream_name, []))
-
-
-def _keep(group: LogGroup, stream: LogStream, events: list[LogEvent]) -> None:
-    if events:
-        stream.events = events
-        stream.stored_bytes = sum(len(event.message) for event in events)
-    else:
-        del group.streams[stream.log_stream_name]
+        times = sorted(event.timestamp for stream in streams for event in stream.events)
+        oldest = times[-MOST_EVENTS]
+        for stream in streams:
+            stream.events = _Events(event for event in stream.events if event.timestamp >= oldest)
+            if not stream.events:
+                del group.streams[stream.log_stream_name]

@@ -1,5 +1,6 @@
 """What a function prints is found in CloudWatch Logs, and never more of it than memory allows."""
 
+import gc
 import json
 import re
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
+from moto.logs.models import LogEvent
 
 from local_aws import function_logs
 from local_aws.server import LocalAws
@@ -95,6 +97,9 @@ def test_group_keeps_the_newest(kit: Any, monkeypatch: pytest.MonkeyPatch) -> No
     found = messages_when(kit, "talks", "29")
     assert 20 <= len(found) <= 25
     assert "0" not in found
+    # What is let go is in no other place either.
+    gc.collect()
+    assert sum(issubclass(type(thing), LogEvent) for thing in gc.get_objects()) <= 25
     # A stream of which nothing is left goes too.
     kit.client("lambda").update_function_code(
         FunctionName="talks", ZipFile=zip_of(PRINTS + "# changed\n")
