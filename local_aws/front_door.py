@@ -25,7 +25,7 @@ HEALTH = "/_local_aws/health"
 ENDPOINT = re.compile(r"/endpoints/([^/]+)/invocations")
 FUNCTION = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?")
 CREDENTIAL = re.compile(r"Credential=[^/]+/\d+/([\w-]+)/([\w-]+)/")
-READING = ("Describe", "List", "Get", "Search")
+READING = ("Describe", "Filter", "List", "Get", "Search")
 MAX_PAYLOAD_BYTES = 6_291_456  # of a Lambda invocation
 OWNER_HEADER = "x-amz-expected-bucket-owner"
 

@@ -23,6 +23,7 @@ from werkzeug.serving import ThreadedWSGIServer
 from local_aws import (
     api_rules,
     autoscaling_rules,
+    cloudformation_rules,
     lambda_rules,
     registry_rules,
     sagemaker_lists,
@@ -155,6 +156,7 @@ class LocalAws:
         registry_rules.apply(patches)
         autoscaling_rules.apply(patches)
         tagging_rules.apply(patches)
+        cloudformation_rules.apply(patches)
         watch_rules.apply(patches)
         lambda_rules.apply(patches, self._functions)
         api_rules.apply_api_rules(patches, self._apis)

@@ -10,7 +10,7 @@ ROOMS = {"model", "pipeline_steps", "local_aws", "serving", "lambda", "bench", "
 STEPS = {
     "check_data", "train", "export", "evaluate", "package_model", "deploy_endpoint",
     "create_api", "smoke_test", "notify", "rollback", "teardown",
-    "create_alarms", "monitor",
+    "create_alarms", "monitor", "bootstrap",
 }  # fmt: skip
 CLOUD = {"boto3", "botocore", "sagemaker", "moto"}
 

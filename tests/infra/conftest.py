@@ -1,6 +1,5 @@
 """An account bootstrapped by our own command, and clients that note who calls what."""
 
-import contextlib
 import json
 import warnings
 from collections.abc import Iterator
@@ -9,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from local_aws import cloudformation_rules
-from local_aws.moto_patches import Patches
 from local_aws.server import LocalAws
 from pipeline_steps import bootstrap
 from pipeline_steps.aws import Clients
@@ -77,7 +74,7 @@ def _bootstrapped(local: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Account:
     for name, value in local.environment().items():
         monkeypatch.setenv(name, value)
     flags = ["--repository", REPOSITORY, "--name", NAME, "--mail-from", MAIL_FROM, "--yes"]
-    with formation(), warnings.catch_warnings():
+    with warnings.catch_warnings():
         # moto says so of each type that it makes nothing of
         warnings.filterwarnings("ignore", "Tried to parse AWS")
         assert bootstrap.main([*flags, "--poll-seconds", "0.05"]) == 0
@@ -94,17 +91,6 @@ def _policy_sizes(iam: Any) -> Iterator[tuple[str, int]]:
         found = iam.get_policy_version(PolicyArn=policy["Arn"], VersionId="v1")
         document = found["PolicyVersion"]["Document"]
         yield policy["PolicyName"], len(json.dumps(document, separators=(",", ":")))
-
-
-@contextlib.contextmanager
-def formation() -> Iterator[None]:
-    """moto's CloudFormation as our stack needs it."""
-    patches = Patches()
-    cloudformation_rules.apply(patches)
-    try:
-        yield
-    finally:
-        patches.undo()
 
 
 @pytest.fixture(scope="session")

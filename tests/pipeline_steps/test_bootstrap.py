@@ -13,13 +13,14 @@ from typing import Any
 import boto3
 import pytest
 
-from local_aws import cloudformation_rules
-from local_aws.moto_patches import Patches
 from local_aws.server import BUCKET as LOCAL_BUCKET
 from local_aws.server import LocalAws
 from pipeline_steps import bootstrap
 
-pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS", "ignore:Unable to delete")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Tried to parse AWS", "ignore:Unable to delete"),
+    pytest.mark.usefixtures("aws"),
+]
 NAME = "t5-sentiment"
 STACK = f"{NAME}-bootstrap"
 QUICK = ["--poll-seconds", "0.05", "--name", NAME]
@@ -27,15 +28,6 @@ MAKE = [*QUICK, "--repository", "octo-org/octo-repo"]
 GIT = shutil.which("git") or "git"
 Checkout = Callable[[str | None], None]
 GITHUB = "https://token.actions.githubusercontent.com"
-
-
-@pytest.fixture(autouse=True)
-def formation(aws: LocalAws) -> Iterator[None]:
-    """moto's CloudFormation as our stack needs it."""
-    patches = Patches()
-    cloudformation_rules.apply(patches)
-    yield
-    patches.undo()
 
 
 @pytest.fixture
