@@ -91,8 +91,7 @@ def previous(records: list[ReleaseRecord], identity: str | None) -> ReleaseRecor
     """The release to go back to while `identity` serves; None where there is none.
 
     That is the newest one, where something else serves that never passed its test. Otherwise it is
-    the newest before that one which was not withdrawn, so that a rollback that was killed half-way
-    comes to the same.
+    the one before the newest, so that a rollback that was killed half-way comes to the same.
     """
     config, _, version = (identity or "").partition("@")
     tested = any(known.endpoint_config_name == config for known in records) and any(
@@ -100,15 +99,7 @@ def previous(records: list[ReleaseRecord], identity: str | None) -> ReleaseRecor
     )
     if not tested:
         return records[0] if records else None
-    withdrawn: set[str] = set()
-    seen: set[str] = set()
-    for known in records:
-        if known.identity != records[0].identity and known.identity not in withdrawn:
-            return known
-        if known.reason == "rollback" and known.replaced and known.replaced not in seen:
-            withdrawn.add(known.replaced)
-        seen.add(known.identity)
-    return None
+    return next((known for known in records if known.identity != records[0].identity), None)
 
 
 def go_back(settings: Settings, clients: Clients, target: ReleaseRecord) -> None:

@@ -35,7 +35,11 @@ def run(settings: Settings, clients: Clients, to: str = PREVIOUS, reason: str = 
     """
     with aws_errors(DeployError, f"Rolling back {settings.resource_name!r}"):
         records = releases.history(settings, clients)
-        target = _choose(settings, records, releases.serving(settings, clients), to)
+        identity = releases.serving(settings, clients)
+        if to == PREVIOUS and records and _is_done(records[0], identity):
+            # The one who asks again saw the first time die, and means the same release.
+            return Outcome("reused", _done_before(records))
+        target = _choose(settings, records, identity, to)
         evaluation = releases.evaluation_of(clients, target)
         api = http_api.find_api(settings, clients.apigateway)
         if api is None:
@@ -55,6 +59,18 @@ def run(settings: Settings, clients: Clients, to: str = PREVIOUS, reason: str = 
         _record(settings, clients, target, withdrawn, reason)
     detail = f"{settings.resource_name} serves {target.model_version} of {target.released_at} again"
     return Outcome("done", f"{detail}, {report.golden_answers} golden answers equal")
+
+
+def _is_done(newest: ReleaseRecord, identity: str | None) -> bool:
+    return newest.reason == "rollback" and newest.identity == identity
+
+
+def _done_before(records: list[ReleaseRecord]) -> str:
+    newest = records[0]
+    return (
+        f"{newest.endpoint_name} was rolled back to {newest.model_version} at "
+        f"{newest.released_at}. To go further back, name a release with --to. {_known(records)}"
+    )
 
 
 def _choose(

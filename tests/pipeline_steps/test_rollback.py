@@ -68,10 +68,24 @@ def test_withdrawn_model_is_not_shipped_again(twice: Settings, aws: LocalAws) ->
     assert answers(aws) == "aaaaaaaaaaaa"
 
 
-def test_second_rollback_finds_no_other(twice: Settings) -> None:
-    rollback.run(twice, Clients())
+def test_same_command_again_goes_no_further(release: Make, twice: Settings, aws: LocalAws) -> None:
+    ship(release("cccccccccccc"))
+    assert rollback.run(twice, Clients()).status == "done"
+    # WHEN whoever saw the first one die asks again
+    outcome = rollback.run(twice, Clients())
+    # THEN it is not a step further back, which takes a version
+    assert outcome.status == "reused"
+    assert "To go further back, name a release with --to" in outcome.detail
+    assert answers(aws) == "bbbbbbbbbbbb"
+    rollback.run(twice, Clients(), to="aaaaaaaaaaaa")
+    assert answers(aws) == "aaaaaaaaaaaa"
+
+
+def test_single_release_has_no_way_back(release: Make) -> None:
+    settings = release("aaaaaaaaaaaa")
+    ship(settings)
     with pytest.raises(ConfigurationError, match=r"no release before .*\n.*aaaaaaaaaaaa"):
-        rollback.run(twice, Clients())
+        rollback.run(settings, Clients())
 
 
 def test_forward_again_by_version(twice: Settings, aws: LocalAws) -> None:
