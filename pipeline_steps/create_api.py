@@ -83,7 +83,10 @@ def _deploy_function(settings: Settings, lambda_: Any, release: Release) -> tupl
     code = zip_function()
     configuration = {
         "Runtime": RUNTIME,
-        "Role": settings.require("deploy", "lambda_role_arn"),
+        # Each environment's function may ask its own endpoint only.
+        "Role": settings.require("deploy", "lambda_role_arn").replace(
+            "{environment}", settings.deploy.environment
+        ),
         "Handler": "handler.handler",
         "Timeout": FUNCTION_SECONDS,
         "MemorySize": FUNCTION_MB,

@@ -72,7 +72,9 @@ class DeploySettings:
     )
     bucket: str = setting("", "S3 bucket for models", env="MODEL_BUCKET")
     sagemaker_role_arn: str = setting("", "role the endpoint runs as", env="SAGEMAKER_ROLE_ARN")
-    lambda_role_arn: str = setting("", "role the function runs as", env="LAMBDA_ROLE_ARN")
+    lambda_role_arn: str = setting(
+        "", "role the function runs as; {environment} is filled in", env="LAMBDA_ROLE_ARN"
+    )
     image: str = setting(
         "763104351884.dkr.ecr.{region}.amazonaws.com/huggingface-pytorch-inference:"
         "2.6.0-transformers5.5.3-cpu-py312-ubuntu22.04",

@@ -1,6 +1,7 @@
 """The API: one function, one alias, one route; repeated runs change nothing."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 
 import pytest
@@ -102,3 +103,15 @@ def test_refused_role_names_the_call(deployed: Settings) -> None:
     nobody = with_role(deployed, "arn:aws:iam::123456789012:role/nobody")
     with pytest.raises(ApiError, match=r"Creating the API .*CreateFunction failed"):
         create_api.run(nobody, Clients())
+
+
+def test_role_of_the_environment_is_filled_in(deployed: Settings) -> None:
+    clients = Clients()
+    trust = clients.iam.get_role(RoleName="t5-sentiment-lambda")["Role"]
+    arn = clients.iam.create_role(
+        RoleName="function-production",
+        AssumeRolePolicyDocument=json.dumps(trust["AssumeRolePolicyDocument"]),
+    )["Role"]["Arn"]
+    create_api.run(with_role(deployed, arn.replace("production", "{environment}")), clients)
+    found = clients.lambda_.get_function_configuration(FunctionName=deployed.resource_name)
+    assert found["Role"] == arn
