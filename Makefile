@@ -49,7 +49,7 @@ stop: $(VENV)/.ready ## End the local AWS that runs in the background
 	@$(LOCAL_AWS) stop
 
 test: $(VENV)/.ready ## Run all tests
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.ready ## Check style and types
 	@$(VENV)/bin/ruff check .

@@ -13,8 +13,6 @@ from types import TracebackType
 from typing import Any
 from unittest import mock
 
-from moto import backends
-
 from bench.faults import fake_release, inventory
 from bench.faults.injection import FaultyClients, Injector, quick_retries
 from local_aws import lambda_rules, state
@@ -77,11 +75,6 @@ class World:
             stack.enter_context(mock.patch.object(state, "QUIET_SECONDS", 3600))
             stack.enter_context(mock.patch.object(lambda_rules, "BUSY_SECONDS", BUSY_SECONDS))
             stack.enter_context(quick_retries())
-            # moto looks its modules up on the disk for each request.
-            modules = tuple(backends.list_of_moto_modules())
-            stack.enter_context(
-                mock.patch.object(backends, "list_of_moto_modules", lambda: modules)
-            )
             self._clients = FaultyClients()
             self._stack = stack.pop_all()
         return self
