@@ -28,6 +28,8 @@ from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.tarball import extract_tarball
 
 PING_SECONDS = 5
+DELETION_SECONDS = 0.1  # that a deleted endpoint is still seen; AWS takes a minute or so
+NOT_SERVING = ("Creating", "Failed", "Deleting")
 REASON_CHARACTERS = 1024  # AWS cuts a FailureReason there
 Endpoint = Any  # moto's FakeEndpoint; `pending_config_name` is ours, for a restart to go on
 log = logging.getLogger("local_aws")
@@ -121,15 +123,17 @@ class SageMakerPlane:
         self._switches: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._all: set[Container] = set()
         self._threads: list[threading.Thread] = []
-        self._closing = False
+        self._closing = threading.Event()
 
     def resume(self, backends: Iterable[SageMakerModelBackend]) -> None:
-        """Go on with the roll-outs that a stop of the server interrupted."""
+        """Go on with the roll-outs and deletions that a stop of the server interrupted."""
         shutil.rmtree(self._folder, ignore_errors=True)
         for backend in backends:
-            for endpoint in backend.endpoints.values():
+            for endpoint in list(backend.endpoints.values()):
                 pending = getattr(endpoint, "pending_config_name", None)
-                if pending:
+                if endpoint.endpoint_status == "Deleting":
+                    self.delete(backend, endpoint)
+                elif pending:
                     self.roll_out(backend, endpoint, pending)
 
     def roll_out(
@@ -145,7 +149,7 @@ class SageMakerPlane:
         try:
             fresh = self._start(backend, config_name)
         except Exception as error:  # noqa: BLE001 - whatever it was, the endpoint must say so
-            if not self._closing:
+            if not self._closing.is_set():
                 self._fail(endpoint, error)
             return
         with self._switches[endpoint.arn]:
@@ -182,7 +186,7 @@ class SageMakerPlane:
         container = Container(folder, environment, variant_name, self._children)
         self._all.add(container)
         try:
-            if self._closing:
+            if self._closing.is_set():
                 raise ServingError("The server is stopping.")
             container.start()
         except (ServingError, requests.RequestException) as error:
@@ -228,11 +232,11 @@ class SageMakerPlane:
         """Forward a request; returns the container's answer and the variant's name.
 
         Raises:
-            EndpointNotFoundError: no such endpoint, or it was never in service.
+            EndpointNotFoundError: no such endpoint, or it is not in service.
             ServingError: the container cannot be started, or does not answer.
         """
         endpoint = backend.endpoints.get(endpoint_name)
-        if endpoint is None or endpoint.endpoint_status in ("Creating", "Failed"):
+        if endpoint is None or endpoint.endpoint_status in NOT_SERVING:
             raise EndpointNotFoundError(endpoint_name)
         with self._borrow(backend, endpoint) as container:
             return container.invoke(body, content_type, accept), container.variant_name
@@ -249,11 +253,20 @@ class SageMakerPlane:
                 stack.enter_context(container.in_use())
             yield container
 
-    def retire(self, arn: str) -> None:
-        """Stop the container of a deleted endpoint, if it runs."""
-        container = self._serving.pop(arn, None)
+    def delete(self, backend: SageMakerModelBackend, endpoint: Endpoint) -> None:
+        """Take an endpoint out of service at once, and out of sight a moment later."""
+        endpoint.endpoint_status = "Deleting"
+        self._in_background(lambda: self._delete(backend, endpoint))
+
+    def _delete(self, backend: SageMakerModelBackend, endpoint: Endpoint) -> None:
+        container = self._serving.pop(endpoint.arn, None)
+        if self._closing.wait(DELETION_SECONDS):
+            return  # the next start goes on
+        with self._gate:
+            del backend.endpoints[endpoint.endpoint_name]
+        self._changed()
         if container:
-            self._in_background(lambda: self._stop(container))
+            self._stop(container)
 
     def _stop(self, container: Container) -> None:
         container.stop_when_unused()
@@ -266,7 +279,7 @@ class SageMakerPlane:
 
     def close(self) -> None:
         """Stop all containers, those that are still starting too."""
-        self._closing = True
+        self._closing.set()
         for container in list(self._all):
             container.stop()
         for thread in self._threads:

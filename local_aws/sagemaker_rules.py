@@ -19,7 +19,7 @@ from local_aws.moto_patches import Patches, role_trusts
 from local_aws.sagemaker_plane import SageMakerPlane, find_model_data
 
 MAX_SERVERLESS_CONCURRENCY = 200  # requests at once, AWS's limit for one endpoint
-IN_PROGRESS = ("Creating", "Updating")
+IN_PROGRESS = ("Creating", "Updating", "Deleting")
 
 
 def _arn(backend: SageMakerModelBackend, kind: str, name: str) -> str:
@@ -97,6 +97,8 @@ def _check_instance_type(self: FakeEndpointConfig, instance_type: str) -> None:
 
 def _check_config_deletion(self: SageMakerModelBackend, endpoint_config_name: str) -> None:
     for endpoint in self.endpoints.values():
+        if endpoint.endpoint_status == "Deleting":
+            continue  # it has no next update
         pending = getattr(endpoint, "pending_config_name", None)
         if endpoint_config_name in (endpoint.endpoint_config_name, pending):
             arn = _arn(self, "endpoint-config", endpoint_config_name)
@@ -140,9 +142,10 @@ def apply(patches: Patches, plane: SageMakerPlane) -> None:
         endpoint.endpoint_status = "Creating"
         plane.roll_out(self, endpoint, endpoint.endpoint_config_name)
 
-    def deleted(_: None, self: SageMakerModelBackend, endpoint_name: str) -> None:
+    def delete_endpoint(self: SageMakerModelBackend, endpoint_name: str) -> None:
+        endpoint = _idle_endpoint(self, endpoint_name)
         forget_endpoint(self, endpoint_name)
-        plane.retire(_arn(self, "endpoint", endpoint_name))
+        plane.delete(self, endpoint)
 
     def update_endpoint(self: SageMakerResponse) -> ActionResult:
         name, config_name = self._get_param("EndpointName"), self._get_param("EndpointConfigName")
@@ -165,6 +168,5 @@ def apply(patches: Patches, plane: SageMakerPlane) -> None:
     patches.before(backend, "delete_endpoint_config", _check_config_deletion)
     patches.before(backend, "create_endpoint", _check_endpoint)
     patches.after(backend, "create_endpoint", started)
-    patches.before(backend, "delete_endpoint", _idle_endpoint)
-    patches.after(backend, "delete_endpoint", deleted)
+    patches.set(backend, "delete_endpoint", delete_endpoint)
     patches.set(SageMakerResponse, "update_endpoint", update_endpoint)

@@ -13,6 +13,7 @@ import pytest
 import requests
 from moto.sagemaker.models import SageMakerModelBackend
 
+from local_aws import sagemaker_plane
 from local_aws.server import BUCKET, LocalAws
 from pipeline_steps.errors import ConfigurationError
 
@@ -125,6 +126,24 @@ def test_interrupted_update_goes_on(tmp_path: Path, make_kit: Callable[[LocalAws
         described = kit.endpoint_when("goes-on", "InService")
         assert described["EndpointConfigName"] == "goes-on-2"
         assert kit.invoke("goes-on", "a")["model_version"] == "goes-on-2"
+
+
+def test_interrupted_deletion_goes_on(
+    tmp_path: Path, make_kit: Callable[[LocalAws], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sagemaker_plane, "DELETION_SECONDS", 600)
+    with LocalAws(tmp_path, port=0, api_port=0) as aws:
+        kit = make_kit(aws)
+        kit.create_endpoint("goes", "goes-1")
+        kit.client("sagemaker").delete_endpoint(EndpointName="goes")
+    with LocalAws(tmp_path, port=0, api_port=0) as aws:
+        described = make_kit(aws).client("sagemaker").describe_endpoint(EndpointName="goes")
+        assert described["EndpointStatus"] == "Deleting"
+    monkeypatch.setattr(sagemaker_plane, "DELETION_SECONDS", 0)
+    with LocalAws(tmp_path, port=0, api_port=0) as aws:
+        make_kit(aws).client("sagemaker").get_waiter("endpoint_deleted").wait(
+            EndpointName="goes", WaiterConfig={"Delay": 0.05, "MaxAttempts": 200}
+        )
 
 
 @pytest.mark.parametrize("damage", [b'{"moto": "1.0"}\nold', None])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws import sagemaker_plane
 from local_aws.server import BUCKET
 
 
@@ -151,8 +152,32 @@ def test_damaged_tarball_fails(kit: Any) -> None:
     assert "not a whole .tar.gz" in kit.endpoint_when("damaged", "Failed")["FailureReason"]
 
 
-def test_deleted_endpoint_stops_answering(kit: Any) -> None:
-    kit.create_endpoint("gone", "gone-1")
-    kit.client("sagemaker").delete_endpoint(EndpointName="gone")
+def test_deletion_takes_a_moment(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit.create_endpoint("going", "going-1")
+    sagemaker, same = kit.client("sagemaker"), {"EndpointName": "going"}
+    monkeypatch.setattr(sagemaker_plane, "DELETION_SECONDS", 600)
+    sagemaker.delete_endpoint(**same)
+    assert sagemaker.describe_endpoint(**same)["EndpointStatus"] == "Deleting"
     with pytest.raises(ClientError, match="not found"):
-        kit.invoke("gone", "a")
+        kit.invoke("going", "a")
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint"):
+        sagemaker.create_endpoint(**same, EndpointConfigName="going-1")
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        sagemaker.update_endpoint(**same, EndpointConfigName="going-1")
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        sagemaker.delete_endpoint(**same)
+    sagemaker.delete_endpoint_config(EndpointConfigName="going-1")
+
+
+def test_deleted_endpoint_leaves_its_name(kit: Any) -> None:
+    kit.create_endpoint("gone", "gone-1")
+    sagemaker, same = kit.client("sagemaker"), {"EndpointName": "gone"}
+    sagemaker.delete_endpoint(**same)
+    sagemaker.get_waiter("endpoint_deleted").wait(
+        **same, WaiterConfig={"Delay": 0.05, "MaxAttempts": 200}
+    )
+    with pytest.raises(ClientError, match=r"\(ValidationException\).*Could not find endpoint"):
+        sagemaker.describe_endpoint(**same)
+    sagemaker.create_endpoint(**same, EndpointConfigName="gone-1")
+    kit.endpoint_when("gone", "InService")
+    assert kit.invoke("gone", "a")["model_version"] == "gone-1"
