@@ -46,8 +46,13 @@ class Artefact:
             raise ConfigurationError(f"{path} is not readable ({error}). {advice}") from error
 
     @classmethod
-    def parse(cls, text: bytes) -> Self:
+    def parse(cls, text: bytes, *, strict: bool = True) -> Self:
         """Read what `save` wrote, wherever it was kept.
+
+        Args:
+            text: JSON.
+            strict: refuse keys that this code does not know. What lies in S3 may have been written
+                by a newer checkout, and is read without.
 
         Raises:
             ValueError: it is not what this code writes.
@@ -56,7 +61,7 @@ class Artefact:
         if not isinstance(payload, dict):
             raise ValueError(f"expected an object, found {type(payload).__name__}")
         try:
-            return dacite.from_dict(cls, payload, dacite.Config(strict=True))
+            return dacite.from_dict(cls, payload, dacite.Config(strict=strict))
         except dacite.DaciteError as error:
             raise ValueError(str(error)) from error
 

@@ -28,6 +28,7 @@ GOES_ON = "Run the same command again: it goes on where it ended."
 DENIED = "The role in use must be allowed this action on this resource (infra/bootstrap.yaml)."
 THROTTLED = f"AWS throttles this account. {GOES_ON}"
 BROKEN = f"AWS had an error of its own. {GOES_ON}"
+QUOTA = "Ask for more of the quota that it names in the Service Quotas console of this region."
 EXPIRED = f"Log in to AWS again. {GOES_ON}"
 ADVICE = {
     **dict.fromkeys(("AccessDenied", "AccessDeniedException", "403"), DENIED),
@@ -46,13 +47,24 @@ ADVICE = {
         ),
         BROKEN,
     ),
+    **dict.fromkeys(
+        (
+            *("CodeStorageExceededException", "LimitExceededException", "LimitExceeded"),
+            *("LimitExceededFault", "ServiceQuotaExceededException"),
+        ),
+        QUOTA,
+    ),
     "ResourceLimitExceeded": (
-        "Ask for more of the quota that it names in the Service Quotas console (service Amazon "
-        "SageMaker), or need less of it: --memory-mb, --max-concurrency, --max-capacity; an "
-        "account without serverless endpoints can use --mode realtime."
+        f"{QUOTA} Or need less of it: --memory-mb, --max-concurrency, --max-capacity; an account "
+        "without serverless endpoints can use --mode realtime under another --name."
     ),
 }
-EXISTING_CODES = {"ResourceConflictException", "ConflictException", "ResourceInUse"}
+EXISTING_CODES = {
+    "ResourceConflictException",
+    "ConflictException",
+    "ResourceInUse",
+    "PreconditionFailed",  # of an object that is written once
+}
 MISSING_CODES = {
     "ResourceNotFoundException",
     "NotFoundException",

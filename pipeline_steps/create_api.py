@@ -169,11 +169,9 @@ def _find_or_create_api(settings: Settings, apigateway: Any) -> dict[str, Any]:
     found = http_api.find_api(settings, apigateway)
     if found is None:
         name, tags = settings.resource_name, settings.tags
-        apigateway.create_api(Name=name, ProtocolType="HTTP", Tags=tags)
+        made = dict(apigateway.create_api(Name=name, ProtocolType="HTTP", Tags=tags))
         # Asked again, as a lost answer may have made two of them.
-        found = http_api.find_api(settings, apigateway)
-    if found is None:
-        raise ApiError(f"API Gateway does not list the API {settings.resource_name!r} just made.")
+        found = http_api.find_api(settings, apigateway) or made
     return found
 
 

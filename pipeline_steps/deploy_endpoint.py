@@ -7,15 +7,24 @@ new one is ready, and its configuration is kept. Production takes approved model
 https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html
 """
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_steps import endpoint, registry, releases, scaling, step
 from pipeline_steps.artefacts import Evaluation, Manifest, Release
-from pipeline_steps.aws import Clients, aws_errors, create, find, when_role_is_usable
+from pipeline_steps.aws import (
+    Clients,
+    aws_errors,
+    create,
+    exists_already,
+    find,
+    when_role_is_usable,
+)
 from pipeline_steps.errors import ConfigurationError, DeployError
 from pipeline_steps.files import file_hash, hash_of
 from pipeline_steps.settings import Settings
@@ -45,7 +54,12 @@ def run(settings: Settings, clients: Clients) -> Outcome:
             "Run `python -m pipeline_steps.package_model` with the same flags again."
         )
     sagemaker = clients.sagemaker
+    staged = (
+        settings.deploy.environment == "production" and settings.deploy.approval != "evaluation"
+    )
     with aws_errors(DeployError, f"Deploying to the endpoint {settings.resource_name!r}"):
+        if staged:
+            registry.refuse_unknown(settings, sagemaker, manifest)
         url = _upload(settings, clients, manifest, tarball)
         container: dict[str, Any] = {
             "Image": settings.deploy.image.format(region=sagemaker.meta.region_name),
@@ -74,15 +88,13 @@ def _upload(settings: Settings, clients: Clients, manifest: Manifest, tarball: P
     bucket = settings.require("deploy", "bucket")
     # A bucket of that name in another account must not get our model.
     owner = {"ExpectedBucketOwner": clients.sts.get_caller_identity()["Account"]}
-    # The hash in the key makes an object final: what is there is never written again.
     prefix = f"{settings.deploy.name}/{manifest.model_version}/{manifest.tarball_sha256[:16]}"
     evaluation, described = (settings.work_dir / kind.FILE for kind in (Evaluation, Manifest))
     try:
         for path in (evaluation, described, tarball):
             key = f"{prefix}/{path.name}"
             if find(clients.s3.head_object, Bucket=bucket, Key=key, **owner) is None:
-                extra = {"ChecksumAlgorithm": "SHA256", **owner}
-                clients.s3.upload_file(str(path), bucket, key, ExtraArgs=extra)
+                _upload_once(clients.s3, path, bucket, key, owner)
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
             raise
@@ -92,6 +104,32 @@ def _upload(settings: Settings, clients: Clients, manifest: Manifest, tarball: P
             "read and write it. Set MODEL_BUCKET to the bucket that `make bootstrap` made."
         ) from error
     return f"s3://{bucket}/{prefix}/{tarball.name}"
+
+
+def _upload_once(s3: Any, path: Path, bucket: str, key: str, owner: dict[str, str]) -> None:
+    """Upload in parts, with checksums, what must never be overwritten: its key holds its hash."""
+
+    def once(params: dict[str, Any], **_: Any) -> None:
+        params["IfNoneMatch"] = "*"  # upload_file has no argument for it
+
+    events = [
+        f"provide-client-params.s3.{name}" for name in ("PutObject", "CompleteMultipartUpload")
+    ]
+    for event in events:
+        s3.meta.events.register(event, once)
+    try:
+        extra = {"ChecksumAlgorithm": "SHA256", **owner}
+        s3.upload_file(str(path), bucket, key, ExtraArgs=extra)
+    except Boto3Error as error:
+        # Whose error it is stands behind boto3's own.
+        refused = error.__context__
+        if not isinstance(refused, ClientError):
+            raise
+        if not exists_already(refused):
+            raise refused from error
+    finally:
+        for event in events:
+            s3.meta.events.unregister(event, once)
 
 
 def _create_config(
@@ -131,18 +169,39 @@ def _switch(settings: Settings, clients: Clients, name: str) -> bool:
     """Have the endpoint serve the configuration `name`, and scale it."""
     found = endpoint.describe(settings, clients.sagemaker)
     if found and found["EndpointConfigName"] != name:
+        _refuse_other_mode(settings, found)
         scaling.pause(settings, clients)
     good = releases.newest(settings, clients)
     fallback = good.endpoint_config_name if good else None
     try:
         changed = endpoint.bring_to(settings, clients.sagemaker, name, fallback)
-    except (DeployError, ClientError):
-        now = endpoint.describe(settings, clients.sagemaker)
-        if now and now["EndpointStatus"] == "InService":
-            scaling.resume(settings, clients, now["EndpointConfigName"])
+    except (DeployError, ClientError, BotoCoreError):
+        # What led here is the one to be told; should this fail too, the next run scales again.
+        with contextlib.suppress(ClientError, BotoCoreError):
+            now = endpoint.describe(settings, clients.sagemaker)
+            if now and now["EndpointStatus"] == "InService":
+                scaling.resume(settings, clients, now["EndpointConfigName"])
         raise
     scaling.resume(settings, clients, name)
     return changed
+
+
+def _refuse_other_mode(settings: Settings, found: dict[str, Any]) -> None:
+    """Raise where a release would change the endpoint's kind: AWS does not let it change back.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-update.html
+    """
+    variants = found.get("ProductionVariants") or [{}]
+    is_realtime = "CurrentInstanceCount" in variants[0]
+    if found["EndpointStatus"] == "InService" and is_realtime != (
+        settings.deploy.mode == "realtime"
+    ):
+        was = "realtime" if is_realtime else "serverless"
+        raise ConfigurationError(
+            f"The endpoint {settings.resource_name!r} is {was}, and --mode is not. "
+            "Such a release could not be undone: AWS makes no realtime endpoint serverless again. "
+            "Give the new kind a --name of its own, or tear the old endpoint down first."
+        )
 
 
 if __name__ == "__main__":

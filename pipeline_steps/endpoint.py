@@ -4,6 +4,7 @@ An endpoint is created once and then updated in place: the old model answers unt
 ready. https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateEndpoint.html
 """
 
+import time
 from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
@@ -38,11 +39,17 @@ def bring_to(settings: Settings, sagemaker: Any, config: str, fallback: str | No
     changed = False
     for _ in range(TRIES):
         found = settled(settings, sagemaker)
-        if found and found["EndpointStatus"] == "Failed":
-            _replace_failed(settings, sagemaker, fallback or config)
-            if fallback in (None, config):
+        status = found["EndpointStatus"] if found else None
+        if status == "Failed":
+            restored = _replace_failed(settings, sagemaker, config, fallback)
+            if restored == config:
                 _verify(settings, sagemaker, config, fallback)
-        elif found and found["EndpointConfigName"] == config:
+        elif status == "OutOfService":
+            raise DeployError(
+                f"The endpoint {settings.resource_name!r} is OutOfService: AWS has taken it away, "
+                "and only AWS can give it back. Ask AWS Support, or tear it down and deploy anew."
+            )
+        elif found and status == "InService" and found["EndpointConfigName"] == config:
             return changed
         elif _start(settings, sagemaker, config, found):
             _wait(settings, sagemaker)
@@ -64,12 +71,34 @@ def settled(settings: Settings, sagemaker: Any) -> dict[str, Any] | None:
         DeployError: it is still in progress after `endpoint_timeout` seconds.
     """
     found = describe(settings, sagemaker)
-    if found and found["EndpointStatus"] in BUSY:
-        name = settings.resource_name
-        print(f"  endpoint {name} is {found['EndpointStatus']}: waiting for it first", flush=True)
+    status = found["EndpointStatus"] if found else None
+    if status not in BUSY:
+        return found
+    print(f"  endpoint {settings.resource_name} is {status}: waiting for it first", flush=True)
+    if status == "Deleting":
+        wait_until_gone(settings, sagemaker)
+    else:
         _wait(settings, sagemaker)
-        found = describe(settings, sagemaker)
-    return found
+    return describe(settings, sagemaker)
+
+
+def wait_until_gone(settings: Settings, sagemaker: Any) -> None:
+    """Wait until there is no such endpoint.
+
+    botocore's waiter gives up where it sees Failed, which is what is deleted here.
+
+    Raises:
+        DeployError: it is still there after `endpoint_timeout` seconds.
+    """
+    deadline = time.monotonic() + settings.deploy.endpoint_timeout
+    while found := describe(settings, sagemaker):
+        if time.monotonic() > deadline:
+            raise DeployError(
+                f"The endpoint {settings.resource_name!r} is still {found['EndpointStatus']} "
+                f"{settings.deploy.endpoint_timeout} s after its deletion (--endpoint-timeout). "
+                "Run the same command again: it waits on."
+            )
+        time.sleep(settings.deploy.poll_seconds)
 
 
 def _start(settings: Settings, sagemaker: Any, config: str, found: dict[str, Any] | None) -> bool:
@@ -80,8 +109,14 @@ def _start(settings: Settings, sagemaker: Any, config: str, found: dict[str, Any
         return create(
             sagemaker.create_endpoint, EndpointName=name, EndpointConfigName=config, Tags=tags
         )
+    variant = found["ProductionVariants"][0]
+    deploy = settings.deploy
+    # What was scaled out under load must not shrink because a release comes.
+    scaled = "CurrentInstanceCount" in variant and deploy.min_capacity < deploy.max_capacity
     try:
-        sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
+        sagemaker.update_endpoint(
+            EndpointName=name, EndpointConfigName=config, RetainAllVariantProperties=scaled
+        )
     except ClientError as error:
         # Another run's update, or this very one, when the answer to it was lost.
         if "in-progress" not in error.response["Error"]["Message"]:
@@ -97,7 +132,7 @@ def _verify(settings: Settings, sagemaker: Any, config: str, fallback: str | Non
         return
     reason = (now or {}).get("FailureReason", "AWS gives no reason.")
     if now and now["EndpointStatus"] == "Failed" and fallback not in (None, config):
-        _replace_failed(settings, sagemaker, fallback)
+        _replace_failed(settings, sagemaker, config, fallback)
         now = describe(settings, sagemaker)
     # An update that fails ends "InService" too: with the configuration of before.
     raise DeployError(
@@ -113,16 +148,21 @@ def _serves(now: dict[str, Any] | None) -> str:
     return "Nothing serves: there was no release before it to go back to."
 
 
-def _replace_failed(settings: Settings, sagemaker: Any, config: str | None) -> None:
-    """Make a Failed endpoint anew with `config`: AWS allows nothing but its deletion."""
+def _replace_failed(settings: Settings, sagemaker: Any, config: str, fallback: str | None) -> str:
+    """Make a Failed endpoint anew, as AWS allows nothing but its deletion; gives what it got.
+
+    That is `fallback`, as it was good, or `config` where there is none.
+    """
     name = settings.resource_name
-    print(f"  endpoint {name} is Failed: making it anew with {config}", flush=True)
+    kept = fallback and find(sagemaker.describe_endpoint_config, EndpointConfigName=fallback)
+    chosen = fallback if fallback and kept else config
+    print(f"  endpoint {name} is Failed: making it anew with {chosen}", flush=True)
     delete(sagemaker.delete_endpoint, EndpointName=name)
-    patience = settings.deploy.endpoint_timeout, settings.deploy.poll_seconds
-    wait(sagemaker, "endpoint_deleted", *patience, EndpointName=name)
+    wait_until_gone(settings, sagemaker)
     tags = [{"Key": key, "Value": value} for key, value in settings.tags.items()]
-    create(sagemaker.create_endpoint, EndpointName=name, EndpointConfigName=config, Tags=tags)
+    create(sagemaker.create_endpoint, EndpointName=name, EndpointConfigName=chosen, Tags=tags)
     _wait(settings, sagemaker)
+    return chosen
 
 
 def _wait(settings: Settings, sagemaker: Any) -> None:

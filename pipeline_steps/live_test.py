@@ -41,7 +41,7 @@ def hold_to(
     """
     url = f"{api_url}/predict"
     with requests.Session() as session:
-        first_seconds = _wait_until_answering(session, url, timeout)
+        first_seconds = _wait_until_answering(session, url, model_version, timeout)
         session.mount(api_url, HTTPAdapter(max_retries=RETRIES))
         example, took = _ask(session, url, EXAMPLE, model_version)
         answers, seconds = [], [took]
@@ -67,21 +67,28 @@ def hold_to(
     )
 
 
-def _wait_until_answering(session: requests.Session, url: str, timeout: float) -> float:
-    """Wait out a cold start; gives the seconds until the first answer."""
+def _wait_until_answering(
+    session: requests.Session, url: str, version: str, timeout: float
+) -> float:
+    """Wait out a cold start, and a route or an alias that is not everywhere known yet.
+
+    Gives the seconds until the first answer of the model `version`.
+    """
     started = time.monotonic()
     while True:
         try:
             answer = session.post(url, json={"inputs": EXAMPLE}, timeout=ANSWER_SECONDS)
-            if answer.status_code not in STARTING:
+            served = answer.headers.get("X-Model-Version")
+            if answer.status_code == 200 and served == version:
                 return time.monotonic() - started
-            last = f"status {answer.status_code}: {answer.text[:300]}"
+            last = f"status {answer.status_code}, model version {served!r}: {answer.text[:300]}"
         except requests.RequestException as error:
             last = str(error)
         if time.monotonic() - started > timeout:
             raise SmokeTestError(
-                f"{url} did not answer within {timeout} s (--smoke-timeout); the last try gave "
-                f"{last}. See the logs of the function and of the endpoint."
+                f"{url} did not answer with model version {version!r} within {timeout} s "
+                f"(--smoke-timeout); the last try gave {last}. See the logs of the function and of "
+                "the endpoint."
             )
         time.sleep(RETRY_SECONDS)
 

@@ -61,6 +61,32 @@ def register(settings: Settings, sagemaker: Any, manifest: Manifest, image: str,
     return str(arn)
 
 
+def refuse_unknown(settings: Settings, sagemaker: Any, manifest: Manifest) -> None:
+    """Raise unless the tarball was shipped to staging, where it is uploaded and registered.
+
+    Raises:
+        DeployError: it was not.
+    """
+    group = settings.deploy.name
+    known = find(sagemaker.describe_model_package_group, ModelPackageGroupName=group)
+    if known is None or _find(sagemaker, group, _description(manifest)) is None:
+        raise DeployError(
+            f"{manifest.model_version} was never shipped to staging. Production, which is "
+            "untouched, takes what was. Run deploy_endpoint, create_api and smoke_test with "
+            "--environment staging first, or all of it: python -m pipeline_steps."
+        )
+
+
+def package_of(settings: Settings, sagemaker: Any, config: str) -> dict[str, Any] | None:
+    """The package whose tarball an EndpointConfig of ours serves; None where either is gone."""
+    # Model and configuration have one name.
+    model = find(sagemaker.describe_model, ModelName=config)
+    if model is None:
+        return None
+    version, digest = model["PrimaryContainer"]["ModelDataUrl"].split("/")[-3:-1]
+    return _find(sagemaker, settings.deploy.name, f"{version}, model.tar.gz sha256 {digest}")
+
+
 def approve(sagemaker: Any, arn: str, why: str) -> None:
     """Approve a package that waits for it; what a person has rejected stays so."""
     found = sagemaker.describe_model_package(ModelPackageName=arn)
@@ -83,10 +109,7 @@ def refuse_unapproved(settings: Settings, sagemaker: Any, arn: str) -> None:
     status = found["ModelApprovalStatus"]
     if status == APPROVED:
         return
-    by_hand = (
-        f"aws sagemaker update-model-package --model-package-arn {arn} "
-        "--model-approval-status Approved"
-    )
+    by_hand = command_to_approve(arn)
     if status == REJECTED:
         reason = found.get("ApprovalDescription", "no reason is given")
         raise DeployError(
@@ -106,6 +129,14 @@ def refuse_unapproved(settings: Settings, sagemaker: Any, arn: str) -> None:
     )
 
 
+def command_to_approve(arn: str) -> str:
+    """What a person types to approve a package."""
+    return (
+        f"aws sagemaker update-model-package --model-package-arn {arn} "
+        "--model-approval-status Approved"
+    )
+
+
 def _set(sagemaker: Any, arn: str, status: str, why: str) -> None:
     sagemaker.update_model_package(
         ModelPackageArn=arn, ModelApprovalStatus=status, ApprovalDescription=why[:1024]
@@ -117,7 +148,7 @@ def _find(sagemaker: Any, group: str, description: str) -> dict[str, Any] | None
         ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
     )
     for package in (package for page in pages for package in page["ModelPackageSummaryList"]):
-        if package.get("ModelPackageDescription") == description:
+        if package.get("ModelPackageDescription", "").startswith(description):
             return dict(package)
     return None
 

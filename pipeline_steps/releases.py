@@ -6,6 +6,7 @@ s3://<bucket>/<name>/releases/<environment>/<time>.json
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -14,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from pipeline_steps import endpoint, scaling
 from pipeline_steps.artefacts import Evaluation, ReleaseRecord
-from pipeline_steps.aws import Clients, aws_errors, find
+from pipeline_steps.aws import Clients, aws_errors, create, find
 from pipeline_steps.errors import DeployError, PipelineError
 from pipeline_steps.settings import Settings
 
@@ -37,14 +38,17 @@ def newest(settings: Settings, clients: Clients) -> ReleaseRecord | None:
 
 
 def newest_first(settings: Settings, clients: Clients) -> Iterator[ReleaseRecord]:
-    """The whole history; each record is read when it is asked for."""
+    """The history since the last teardown; each record is read when it is asked for."""
     bucket = settings.require("deploy", "bucket")
     pages = clients.s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=_prefix(settings)
     )
     keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []))
     for key in reversed(keys):
-        yield _read(clients.s3, bucket, key)
+        known = _read(clients.s3, bucket, key)
+        if known.reason == "teardown":
+            return
+        yield known
 
 
 def _prefix(settings: Settings) -> str:
@@ -53,25 +57,42 @@ def _prefix(settings: Settings) -> str:
 
 def _read(s3: Any, bucket: str, key: str) -> ReleaseRecord:
     try:
-        return ReleaseRecord.parse(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        text = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return ReleaseRecord.parse(text, strict=False)
     except ValueError as error:
         raise DeployError(
-            f"s3://{bucket}/{key} is not a record of a release ({error}). Restore the version of "
-            "before, or delete it: one release less can be gone back to."
+            f"s3://{bucket}/{key} is no record of a release that this checkout can read ({error}). "
+            "Use a newer checkout, or restore the object's version of before."
         ) from error
 
 
 def record(settings: Settings, clients: Clients, made: ReleaseRecord) -> None:
     """Append to the history, unless its newest record says the same already."""
     last = newest(settings, clients)
-    if last and last.identity == made.identity:
-        return
+    # A release that was gone back to, and is shipped again, is nothing new either.
+    told = last and last.identity == made.identity and made.reason in ("release", last.reason)
+    if not told:
+        _append(settings, clients, made)
+
+
+def close(settings: Settings, clients: Clients) -> None:
+    """Note in the history, if there is one, that what it tells of was torn down."""
+    last = newest(settings, clients)
+    if last:
+        moment = now()
+        torn_down = replace(last, released_at=moment, reason="teardown", replaced=last.identity)
+        _append(settings, clients, torn_down)
+
+
+def _append(settings: Settings, clients: Clients, made: ReleaseRecord) -> None:
     moment = made.released_at.replace(":", "").replace("-", "")
-    clients.s3.put_object(
+    create(
+        clients.s3.put_object,
         Bucket=settings.require("deploy", "bucket"),
         Key=f"{_prefix(settings)}{moment}.json",
         Body=made.text().encode(),
         ContentType="application/json",
+        IfNoneMatch="*",  # a record is written once
     )
 
 
@@ -90,16 +111,25 @@ def serving(settings: Settings, clients: Clients) -> str | None:
 def previous(records: list[ReleaseRecord], identity: str | None) -> ReleaseRecord | None:
     """The release to go back to while `identity` serves; None where there is none.
 
-    That is the newest one, where something else serves that never passed its test. Otherwise it is
-    the one before the newest, so that a rollback that was killed half-way comes to the same.
+    That is the one before the newest, also half-way there, so that a rollback that was killed comes
+    to the same. Where something else serves, which never passed its test, it is the newest.
     """
-    config, _, version = (identity or "").partition("@")
-    tested = any(known.endpoint_config_name == config for known in records) and any(
-        known.function_version == version for known in records
-    )
-    if not tested:
-        return records[0] if records else None
-    return next((known for known in records if known.identity != records[0].identity), None)
+    if not records:
+        return None
+    last = records[0]
+    before = next((known for known in records if known.identity != last.identity), None)
+    on_the_way = {known.identity for known in records}
+    if before and _is_older(before.function_version, last.function_version):
+        on_the_way.add(f"{last.endpoint_config_name}@{before.function_version}")
+    elif before:
+        on_the_way.add(f"{before.endpoint_config_name}@{last.function_version}")
+    return before if identity in on_the_way else last
+
+
+def _is_older(version: str, than: str) -> bool:
+    # A function reads the answers of every endpoint since its own, so it must never be the newer:
+    # it is moved first on the way to an older one, and last on the way to a newer one.
+    return int(version) < int(than)
 
 
 def go_back(settings: Settings, clients: Clients, target: ReleaseRecord) -> None:
@@ -110,15 +140,14 @@ def go_back(settings: Settings, clients: Clients, target: ReleaseRecord) -> None
     """
     config, version = target.endpoint_config_name, target.function_version
     alias = clients.lambda_.get_alias(FunctionName=settings.resource_name, Name=ALIAS)
-    older = int(version) < int(alias["FunctionVersion"])
-    # A function reads the answers of every endpoint since its own, so it must never be the newer.
+    older = _is_older(version, alias["FunctionVersion"])
     if older:
         _point_alias(settings, clients, version)
     scaling.pause(settings, clients)
     endpoint.bring_to(settings, clients.sagemaker, config, fallback=None)
-    scaling.resume(settings, clients, config)
     if not older:
         _point_alias(settings, clients, version)
+    scaling.resume(settings, clients, config)
 
 
 def _point_alias(settings: Settings, clients: Clients, version: str) -> None:
@@ -163,7 +192,8 @@ def evaluation_of(clients: Clients, released: ReleaseRecord) -> Evaluation:
     bucket, _, key = released.model_data_url.removeprefix("s3://").partition("/")
     beside = f"{key.rpartition('/')[0]}/{Evaluation.FILE}"
     try:
-        return Evaluation.parse(clients.s3.get_object(Bucket=bucket, Key=beside)["Body"].read())
+        text = clients.s3.get_object(Bucket=bucket, Key=beside)["Body"].read()
+        return Evaluation.parse(text, strict=False)
     except (ClientError, ValueError) as error:
         raise DeployError(
             f"s3://{bucket}/{beside}, the evaluation of {released.model_version}, cannot be read "

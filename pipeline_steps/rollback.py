@@ -8,6 +8,7 @@ withdrawn is rejected in the Model Registry, so that no later run ships it again
 """
 
 import sys
+from dataclasses import replace
 
 from pipeline_steps import http_api, live_test, registry, releases, step
 from pipeline_steps.artefacts import ReleaseRecord
@@ -45,7 +46,10 @@ def run(settings: Settings, clients: Clients, to: str = PREVIOUS, reason: str = 
         if api is None:
             raise DeployError(f"There is no API {settings.resource_name!r} to test it through.")
         _require_kept(settings, clients, target)
-        withdrawn = records[0]
+        # Where a killed rollback has come as far as the endpoint, it was the newest of the history.
+        replaced = identity or records[0].identity
+        if replaced.startswith(f"{target.endpoint_config_name}@"):
+            replaced = records[0].identity
         releases.go_back(settings, clients, target)
     try:
         url, timeout = api["ApiEndpoint"], settings.deploy.smoke_timeout
@@ -56,9 +60,12 @@ def run(settings: Settings, clients: Clients, to: str = PREVIOUS, reason: str = 
             "Go further back with --to."
         ) from error
     with aws_errors(DeployError, "The release serves again, but its record is unfinished"):
-        _record(settings, clients, target, withdrawn, reason)
+        if settings.deploy.environment == "production" and not _undoes(records[0], target):
+            _reject(settings, clients, target, replaced, reason)
+        _record(settings, clients, target, replaced)
+        note = _note(settings, clients, target)
     detail = f"{settings.resource_name} serves {target.model_version} of {target.released_at} again"
-    return Outcome("done", f"{detail}, {report.golden_answers} golden answers equal")
+    return Outcome("done", f"{detail}, {report.golden_answers} golden answers equal.{note}")
 
 
 def _is_done(newest: ReleaseRecord, identity: str | None) -> bool:
@@ -101,32 +108,54 @@ def _known(records: list[ReleaseRecord]) -> str:
 
 
 def _require_kept(settings: Settings, clients: Clients, target: ReleaseRecord) -> None:
-    name = target.endpoint_config_name
-    if find(clients.sagemaker.describe_endpoint_config, EndpointConfigName=name) is None:
+    name, version = target.endpoint_config_name, target.function_version
+    config = find(clients.sagemaker.describe_endpoint_config, EndpointConfigName=name)
+    function = find(
+        clients.lambda_.get_function_configuration,
+        FunctionName=settings.resource_name,
+        Qualifier=version,
+    )
+    if config is None or function is None:
         raise ConfigurationError(
-            f"{name!r} is no longer kept: only the last {settings.deploy.keep_releases} releases "
-            f"are (keep_releases). Ship its commit again: {target.git.get('commit')}"
+            f"{name!r} with version {version} of the function is no longer kept: only the last "
+            f"{settings.deploy.keep_releases} releases are (keep_releases). Ship its commit again: "
+            f"{target.git.get('commit')}"
         )
 
 
-def _record(
-    settings: Settings,
-    clients: Clients,
-    target: ReleaseRecord,
-    withdrawn: ReleaseRecord,
-    reason: str,
+def _undoes(newest: ReleaseRecord, target: ReleaseRecord) -> bool:
+    """Whether going to `target` takes back the rollback that `newest` is."""
+    gone = (newest.replaced or "").partition("@")[0]
+    return newest.reason == "rollback" and gone == target.endpoint_config_name
+
+
+def _reject(
+    settings: Settings, clients: Clients, target: ReleaseRecord, replaced: str, reason: str
 ) -> None:
-    other = withdrawn.model_package_arn != target.model_package_arn
-    if settings.deploy.environment == "production" and other:
+    """Keep the model of the release `replaced` from being shipped again."""
+    config = replaced.partition("@")[0]
+    package = registry.package_of(settings, clients.sagemaker, config)
+    # A release of the same model, with another function or another memory, condemns no model.
+    if package and package["ModelPackageArn"] != target.model_package_arn:
         why = f"Rolled back to {target.model_version}: {reason or 'no reason was given'}."
-        registry.reject(clients.sagemaker, withdrawn.model_package_arn, why)
-    again = {
-        **vars(target),
-        "released_at": releases.now(),
-        "reason": "rollback",
-        "replaced": withdrawn.identity,
-    }
-    releases.record(settings, clients, ReleaseRecord(**again))
+        registry.reject(clients.sagemaker, package["ModelPackageArn"], why)
+
+
+def _record(settings: Settings, clients: Clients, target: ReleaseRecord, replaced: str) -> None:
+    now = releases.now()
+    again = replace(target, released_at=now, reason="rollback", replaced=replaced)
+    releases.record(settings, clients, again)
+
+
+def _note(settings: Settings, clients: Clients, target: ReleaseRecord) -> str:
+    arn = target.model_package_arn
+    found = find(clients.sagemaker.describe_model_package, ModelPackageName=arn)
+    if found is None or found["ModelApprovalStatus"] != registry.REJECTED:
+        return ""
+    return (
+        " Its model is still rejected in the Model Registry, and no run will ship it again before "
+        f"somebody says: {registry.command_to_approve(arn)}"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

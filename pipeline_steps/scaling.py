@@ -49,6 +49,8 @@ def resume(settings: Settings, clients: Clients, config: str) -> None:
     dimension = INSTANCES if "InstanceType" in variant else CONCURRENCY
     warm = "InstanceType" in variant or "ProvisionedConcurrency" in variant["ServerlessConfig"]
     low, high = max(1, settings.deploy.min_capacity), settings.deploy.max_capacity
+    if "ServerlessConfig" in variant:  # an older release may allow less at once
+        high = min(high, variant["ServerlessConfig"]["MaxConcurrency"])
     if not warm or low >= high:
         pause(settings, clients)
         return

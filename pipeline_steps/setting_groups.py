@@ -86,7 +86,9 @@ class DeploySettings:
     memory_mb: int = setting(2048, "serverless: memory in MB, 1024 to 6144 in steps of 1024")
     max_concurrency: int = setting(5, "serverless: parallel requests to the endpoint, 1 to 200")
     instance_type: str = setting("ml.c6i.large", "realtime: kind of instance")
-    min_capacity: int = setting(0, "kept warm at least: provisioned concurrency, or instances")
+    min_capacity: int = setting(
+        0, "kept warm at least, and never less than 1 where anything is: concurrency, or instances"
+    )
     max_capacity: int = setting(0, "kept warm at most, by load; 0: nothing is kept warm")
     target_utilization: float = setting(
         0.7, "serverless: share of the warm capacity in use to scale towards"
@@ -94,7 +96,7 @@ class DeploySettings:
     target_invocations: int = setting(
         600, "realtime: requests a minute and instance to scale towards"
     )
-    keep_releases: int = setting(5, "releases kept to roll back to, 1 to 50")
+    keep_releases: int = setting(5, "releases kept, the live one among them, 2 to 50")
     endpoint_timeout: int = setting(900, "seconds to wait for the endpoint to be in service")
     role_timeout: int = setting(60, "seconds to wait for a role just made to be usable")
     poll_seconds: float = setting(5.0, "seconds between two looks at what is in progress")
@@ -103,7 +105,7 @@ class DeploySettings:
     def __post_init__(self) -> None:
         _require_range(self, "max_concurrency", 1, 200)
         _require_range(self, "memory_mb", 1024, 6144)
-        _require_range(self, "keep_releases", 1, 50)
+        _require_range(self, "keep_releases", 2, 50)
         _require_range(self, "target_utilization", 0.1, 0.9)
         if self.memory_mb % 1024:
             raise ValueError(f"memory_mb is {self.memory_mb}, expected a multiple of 1024")

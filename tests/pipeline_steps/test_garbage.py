@@ -1,11 +1,16 @@
 """Garbage collection: what is kept, what goes, and what it must never touch."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from bench.faults import fake_release
 from pipeline_steps import create_api, deploy_endpoint, garbage, smoke_test
 from pipeline_steps.artefacts import Api
 from pipeline_steps.aws import Clients
+from pipeline_steps.create_api import zip_function
 from pipeline_steps.settings import Settings
 
 Make = Callable[..., Settings]
@@ -63,7 +68,7 @@ def test_what_is_younger_than_the_release_stays(release: Make) -> None:
 
 def test_staging_is_not_productions_garbage(release: Make) -> None:
     ship(release("aaaaaaaaaaaa").in_environment("staging"))
-    settings = release("bbbbbbbbbbbb", keep_releases=1)
+    settings = release("bbbbbbbbbbbb", keep_releases=2)
     ship(settings)
     assert configs(settings.in_environment("staging")) == ["aaaaaaaaaaaa"]
 
@@ -93,16 +98,16 @@ def test_api_of_somebody_else_is_left(release: Make) -> None:
     assert len(clients.apigateway.get_apis()["Items"]) == 2
 
 
-def test_old_function_versions_go(release: Make) -> None:
-    clients = Clients()
-    for memory in (128, 256):
-        clients = Clients()
-        settings = release(keep_releases=1)
+def test_old_function_versions_go(
+    release: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # GIVEN three releases, each with another function
+    for number in (1, 2, 3):
+        folder = tmp_path / f"lambda-{number}"
+        fake_release.write_function(folder, create_api.SOURCES, number)
+        zipped = zip_function(folder)
+        monkeypatch.setattr(create_api, "zip_function", lambda zipped=zipped: zipped)
+        settings = release(keep_releases=2)
         ship(settings)
-        name = settings.resource_name
-        clients.lambda_.update_function_configuration(FunctionName=name, MemorySize=memory + 1)
-        clients.lambda_.get_waiter("function_updated_v2").wait(FunctionName=name)
-    ship(settings)
-    found = clients.lambda_.list_versions_by_function(FunctionName=name)["Versions"]
-    live = clients.lambda_.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
-    assert {item["Version"] for item in found} == {"$LATEST", live}
+    found = Clients().lambda_.list_versions_by_function(FunctionName=settings.resource_name)
+    assert [item["Version"] for item in found["Versions"]] == ["$LATEST", "2", "3"]

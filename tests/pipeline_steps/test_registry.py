@@ -46,6 +46,7 @@ def test_same_tarball_is_one_package(release: Make) -> None:
 
 def test_person_approves_where_asked_to(release: Make) -> None:
     clients, settings = Clients(), release(approval="manual")
+    deploy_endpoint.run(settings.in_environment("staging"), clients)
     with pytest.raises(DeployError, match=r"A person approves it .*or approve it by hand: aws"):
         deploy_endpoint.run(settings, clients)
     # WHEN one does THEN the same command goes through

@@ -1,5 +1,7 @@
 """The history of releases, and which of them is the way back."""
 
+import dataclasses
+import json
 from collections.abc import Callable
 
 import pytest
@@ -42,6 +44,9 @@ def test_previous_is_the_release_before() -> None:
 def test_untested_release_gives_way_to_the_newest() -> None:
     assert back_from("d@4", C, B, A) == "c@3"
     assert back_from("c@4", C, B, A) == "c@3"
+    # b shipped again, and killed before its function came
+    assert back_from("b@3", C, B, A) == "c@3"
+    assert back_from("a@2", B, A) == "b@2"
     assert back_from(None, C, B, A) == "c@3"
 
 
@@ -50,7 +55,7 @@ def test_release_that_was_gone_back_to_is_the_way_back() -> None:
     assert back_from("d@4", later, BACK_TO_B, C, B, A) == "b@2"
 
 
-@pytest.mark.parametrize("half_way", ["c@3", "c@2", "b@3", "b@2"])
+@pytest.mark.parametrize("half_way", ["c@3", "c@2", "b@2"])
 def test_rollback_killed_anywhere_leads_to_the_same(half_way: str) -> None:
     # GIVEN a rollback from c to b that was killed before its record was written
     assert back_from(half_way, C, B, A) == "b@2"
@@ -72,6 +77,36 @@ def test_same_release_is_recorded_once(release: Make) -> None:
     assert releases.history(settings, clients) == [A]
 
 
+def test_history_ends_at_a_teardown(release: Make) -> None:
+    clients, settings = Clients(), release()
+    releases.close(settings, clients)
+    for record in (A, B):
+        releases.record(settings, clients, record)
+    releases.close(settings, clients)
+    assert releases.history(settings, clients) == []
+    releases.record(settings, clients, dataclasses.replace(C, released_at=releases.now()))
+    (known,) = releases.history(settings, clients)
+    assert known.identity == C.identity
+
+
+def test_record_of_a_newer_checkout_is_read(release: Make) -> None:
+    clients, settings = Clients(), release()
+    text = json.dumps({**dataclasses.asdict(A), "latency": 3})
+    clients.s3.put_object(
+        Bucket=settings.deploy.bucket,
+        Key="t5-sentiment-demo/releases/production/20260101.json",
+        Body=text.encode(),
+    )
+    assert releases.history(settings, clients) == [A]
+
+
+def test_release_shipped_again_after_a_rollback_is_no_news(release: Make) -> None:
+    clients, settings = Clients(), release()
+    for record in (B, C, BACK_TO_B, made("b@2", 5)):
+        releases.record(settings, clients, record)
+    assert releases.history(settings, clients) == [BACK_TO_B, C, B]
+
+
 def test_damaged_record_is_named(release: Make) -> None:
     clients, settings = Clients(), release()
     releases.record(settings, clients, A)
@@ -79,7 +114,7 @@ def test_damaged_record_is_named(release: Make) -> None:
         Bucket=settings.deploy.bucket, Prefix="t5-sentiment-demo/releases/"
     )["Contents"]
     clients.s3.put_object(Bucket=settings.deploy.bucket, Key=listed["Key"], Body=b"{}")
-    with pytest.raises(DeployError, match=f"{listed['Key']} is not a record"):
+    with pytest.raises(DeployError, match=f"{listed['Key']} is no record"):
         releases.history(settings, clients)
 
 

@@ -88,6 +88,41 @@ def test_single_release_has_no_way_back(release: Make) -> None:
         rollback.run(settings, Clients())
 
 
+def test_release_that_never_passed_is_rejected_too(twice: Settings, release: Make) -> None:
+    # GIVEN a model that serves and was never tested: its run was killed
+    clients = Clients()
+    bad = release("cccccccccccc")
+    deploy_endpoint.run(bad, clients)
+    rollback.run(bad, clients, reason="it was never tested")
+    assert releases.serving(bad, clients) == releases.history(bad, clients)[1].identity
+    with pytest.raises(DeployError, match=r"is rejected: .*never tested"):
+        deploy_endpoint.run(bad, clients)
+    # AND the same command again goes no further
+    assert rollback.run(bad, clients).status == "reused"
+
+
+def test_way_forward_rejects_nothing_and_says_what_is(twice: Settings, aws: LocalAws) -> None:
+    clients = Clients()
+    newer, older = releases.history(twice, clients)
+    rollback.run(twice, clients)
+    outcome = rollback.run(twice, clients, to=newer.model_version)
+    assert "still rejected" in outcome.detail
+    assert newer.model_package_arn in outcome.detail
+    package = clients.sagemaker.describe_model_package(ModelPackageName=older.model_package_arn)
+    assert package["ModelApprovalStatus"] == "Approved"
+
+
+def test_function_that_is_gone_is_told_first(twice: Settings, aws: LocalAws) -> None:
+    clients = Clients()
+    older = releases.history(twice, clients)[-1]
+    clients.lambda_.delete_function(
+        FunctionName=twice.resource_name, Qualifier=older.function_version
+    )
+    with pytest.raises(ConfigurationError, match="is no longer kept"):
+        rollback.run(twice, clients)
+    assert answers(aws) == "bbbbbbbbbbbb"
+
+
 def test_forward_again_by_version(twice: Settings, aws: LocalAws) -> None:
     rollback.run(twice, Clients())
     rollback.run(twice, Clients(), to="bbbbbbbbbbbb")

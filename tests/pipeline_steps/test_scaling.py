@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline_steps import deploy_endpoint
+from pipeline_steps import deploy_endpoint, scaling
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import ConfigurationError
 from pipeline_steps.settings import Settings
@@ -91,18 +91,25 @@ def test_realtime_endpoint_scales_its_instances(release: Make) -> None:
     ]
 
 
-def test_serverless_can_become_realtime(release: Make) -> None:
-    deploy_endpoint.run(release(min_capacity=1, max_capacity=2), Clients())
-    settings = release(mode="realtime", max_capacity=4)
+@pytest.mark.parametrize(
+    ("was", "becomes"), [("serverless", "realtime"), ("realtime", "serverless")]
+)
+def test_kind_cannot_change_under_way(release: Make, was: str, becomes: str) -> None:
+    settings = release(mode=was, min_capacity=1, max_capacity=2)
     deploy_endpoint.run(settings, Clients())
-    assert "InstanceType" in variant(settings)
-    (target,) = targets()
-    assert target["ScalableDimension"] == "sagemaker:variant:DesiredInstanceCount"
-    # AND the way back, which AWS does not allow, is told and leaves it as it was
-    with pytest.raises(deploy_endpoint.DeployError, match="cannot be updated to a serverless one"):
-        deploy_endpoint.run(release(min_capacity=1, max_capacity=4), Clients())
-    assert "InstanceType" in variant(settings)
-    assert targets() == [target]
+    before = targets()
+    with pytest.raises(ConfigurationError, match=f"is {was}.*could not be undone.*--name"):
+        deploy_endpoint.run(release("bbbbbbbbbbbb", mode=becomes), Clients())
+    assert (targets(), len(before)) == (before, 1)
+
+
+def test_older_release_allows_less_at_once(release: Make) -> None:
+    settings = release(max_concurrency=2, min_capacity=1, max_capacity=2)
+    deploy_endpoint.run(settings, Clients())
+    endpoint = Clients().sagemaker.describe_endpoint(EndpointName=settings.resource_name)
+    later = release(max_concurrency=5, min_capacity=1, max_capacity=5)
+    scaling.resume(later, Clients(), endpoint["EndpointConfigName"])
+    assert targets()[0]["MaxCapacity"] == 2
 
 
 @pytest.mark.parametrize(
