@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from pipeline_steps import http_api, releases, step
+from pipeline_steps import function_log, http_api, releases, step
 from pipeline_steps.artefacts import Api, Release
 from pipeline_steps.aws import Clients, aws_errors, create, find, wait, when_role_is_usable
 from pipeline_steps.errors import ApiError
@@ -45,6 +45,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     name = settings.resource_name
     try:
         with aws_errors(ApiError, f"Creating the API {name!r}"):
+            function_log.keep(settings, clients.logs)
             version, changed = _deploy_function(settings, clients.lambda_, release)
             arn = _point_alias(clients.lambda_, name, version)
             api = _find_or_create_api(settings, clients.apigateway)

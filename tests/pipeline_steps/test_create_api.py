@@ -49,6 +49,16 @@ def test_second_run_changes_nothing(deployed: Settings) -> None:
     assert len(clients.apigateway.get_integrations(ApiId=first.api_id)["Items"]) == 1
 
 
+def test_log_is_there_before_the_function(deployed: Settings) -> None:
+    clients = Clients()
+    nobody = with_role(deployed, "arn:aws:iam::123456789012:role/nobody")
+    with pytest.raises(ApiError):
+        create_api.run(nobody, clients)
+    (group,) = clients.logs.describe_log_groups()["logGroups"]
+    assert group["logGroupName"] == "/aws/lambda/t5-sentiment-demo"
+    assert group["retentionInDays"] == 30
+
+
 def test_change_by_hand_is_undone(deployed: Settings) -> None:
     clients = Clients()
     create_api.run(deployed, clients)

@@ -76,6 +76,29 @@ def test_stuck_endpoint_ends_at_the_deadline(shipped: Settings, release: Make) -
         deploy_endpoint.run(release("bbbbbbbbbbbb", endpoint_timeout=1), Clients())
 
 
+def test_endpoint_being_deleted_is_waited_out(shipped: Settings, release: Make) -> None:
+    clients = Clients()
+    clients.sagemaker.delete_endpoint(EndpointName=shipped.resource_name)
+    found = clients.sagemaker.describe_endpoint(EndpointName=shipped.resource_name)
+    assert found["EndpointStatus"] == "Deleting"
+    # WHEN a run meets it, as after one that was killed in the middle of replacing it
+    deploy_endpoint.run(release("bbbbbbbbbbbb"), clients)
+    assert "bbbbbbbbbbbb" in serves(shipped)
+
+
+def test_endpoint_that_never_goes_is_told(shipped: Settings, release: Make) -> None:
+    inside(shipped).endpoint_status = "Deleting"
+    message = "is still Deleting 1 s after its deletion"
+    with pytest.raises(DeployError, match=message):
+        deploy_endpoint.run(release("bbbbbbbbbbbb", endpoint_timeout=1), Clients())
+
+
+def test_endpoint_out_of_service_is_told(shipped: Settings) -> None:
+    inside(shipped).endpoint_status = "OutOfService"
+    with pytest.raises(DeployError, match=r"is OutOfService.*AWS Support"):
+        deploy_endpoint.run(shipped, Clients())
+
+
 def test_update_by_another_run_is_waited_for(shipped: Settings, release: Make) -> None:
     clients = Clients()
     first = serves(shipped)
