@@ -4,21 +4,24 @@
 
 Works from any machine: the history in S3 says which release is live and holds its evaluation, the
 function's log its answers. Writes `monitor.json`, and `drift=true` or `drift=false` for later steps
-of a GitHub job. Drift is a finding, not a failure: the exit code is 0 whatever is found.
+of a GitHub job, and mails drift to MAIL_TO, if that is set. Drift is a finding, not a failure: the
+exit code is 0 whatever is found.
 """
 
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from typing import ClassVar
 
-from pipeline_steps import drift, github, releases, step
+from pipeline_steps import drift, github, mailer, releases, step
 from pipeline_steps.artefact import Artefact
 from pipeline_steps.artefacts import ReleaseRecord
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.drift import Comparison, Distribution
 from pipeline_steps.errors import ConfigurationError, PipelineError
 from pipeline_steps.live_answers import AnswerLog
+from pipeline_steps.mailer import MailError
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
@@ -51,6 +54,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     Raises:
         ConfigurationError: nothing was released to this environment yet.
         PipelineError: AWS refused a call, or the history is not readable.
+        MailError: there is drift, and the mail about it could not be sent; the report is written.
     """
     name, watch = settings.resource_name, settings.watch
     until = datetime.now(UTC)
@@ -65,7 +69,54 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     report = _report(settings, release, evaluated, drift.describe(answers), (since, until))
     report.save(settings.environment_dir)
     github.set_output("drift", str(report.verdict == "drift").lower())
-    return Outcome("done", f"{name} {release.model_version}: {report.summary}")
+    told = _tell(settings, clients, report)
+    return Outcome("done", f"{name} {release.model_version}: {report.summary}{told}")
+
+
+def _tell(settings: Settings, clients: Clients, report: MonitorReport) -> str:
+    """Mail drift to whom it concerns; gives what to add to the outcome."""
+    if report.verdict != "drift" or not mailer.recipients(settings):
+        return ""
+    try:
+        return f" (mailed {mailer.send(settings, clients, compose(settings, report))})"
+    except MailError as error:
+        raise MailError(
+            f"There is drift ({settings.environment_dir / report.FILE} has the figures), and the "
+            f"mail about it failed: {error}"
+        ) from error
+
+
+def compose(settings: Settings, report: MonitorReport) -> EmailMessage:
+    """The mail about drift, without sender and recipients."""
+    name, environment = settings.resource_name, settings.deploy.environment
+    message = EmailMessage()
+    message["Subject"] = f"[T5 Sentiment] {settings.profile}: drift of {name}"
+    message.set_content(f"""\
+The live answers of {name} no longer look like those of its evaluation.
+
+{report.summary}
+
+Model version: {report.model_version}
+Traffic: {report.live.rows:,} answers from {report.since} to {report.until}
+Labels: {_figures(report.labels)}
+P(POSITIVE): {_figures(report.scores)}
+
+This is no outage: the model is as good as it was, on other texts. What to do: docs/operations.md,
+"Drift". A closer look, here with the last week's traffic:
+
+    python -m pipeline_steps.monitor --profile {settings.profile} \\
+        --environment {environment} --monitor-hours 168
+
+All figures are in {settings.environment_dir / report.FILE} then; the dashboard {name} in CloudWatch
+shows labels, scores, length and unknown tokens over time.
+""")
+    return message
+
+
+def _figures(found: Comparison | None) -> str:
+    if found is None:
+        return "not compared"
+    return f"PSI {found.psi:.3f}, {found.level} (chance alone stays below {found.chance:.3f})"
 
 
 def _live_release(settings: Settings, clients: Clients) -> ReleaseRecord:

@@ -2,31 +2,19 @@
 
     python -m pipeline_steps.notify --profile sst2 --mail-to team@example.com
 
-Reads `run.json`. No recipients, no mail. The password of an SMTP server comes from the environment
-only: SMTP_USERNAME and SMTP_PASSWORD.
+Reads `run.json`. No recipients, no mail.
 """
 
 import html
-import os
 import platform
-import smtplib
-import ssl
 import sys
 from email.message import EmailMessage
 
-from pipeline_steps import step
+from pipeline_steps import mailer, step
 from pipeline_steps.artefacts import RunReport
-from pipeline_steps.aws import Clients, aws_errors
-from pipeline_steps.errors import ConfigurationError, PipelineError
-from pipeline_steps.setting_groups import MailSettings
+from pipeline_steps.aws import Clients
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
-
-SMTP_SECONDS = 20
-
-
-class NotifyError(PipelineError):
-    """The mail could not be sent. The pipeline's own result stays what it was."""
 
 
 def run(settings: Settings, clients: Clients) -> Outcome:
@@ -34,24 +22,14 @@ def run(settings: Settings, clients: Clients) -> Outcome:
 
     Raises:
         ConfigurationError: recipients are set, but no sender or no server.
-        NotifyError: the mail server refused or could not be reached.
+        MailError: the mail server refused or could not be reached.
     """
-    mail = settings.mail
     report = RunReport.load(settings.work_dir)
-    recipients = [address.strip() for address in mail.mail_to.split(",") if address.strip()]
-    if not recipients:
+    if not mailer.recipients(settings):
         return Outcome("skipped", "no recipients: set MAIL_TO to get a mail")
-    if report.error is None and not mail.mail_on_success:
+    if report.error is None and not settings.mail.mail_on_success:
         return Outcome("skipped", "the run succeeded, and mail_on_success is false")
-    message = compose(settings, report)
-    message["From"] = settings.require("mail", "mail_from")
-    message["To"] = ", ".join(recipients)
-    if mail.mail_transport == "ses":
-        with aws_errors(NotifyError, "Sending mail through SES"):
-            clients.ses.send_email(Content={"Raw": {"Data": message.as_bytes()}})
-    else:
-        _send_by_smtp(settings, mail, message)
-    return Outcome("done", f"mailed {', '.join(recipients)}")
+    return Outcome("done", f"mailed {mailer.send(settings, clients, compose(settings, report))}")
 
 
 def compose(settings: Settings, report: RunReport) -> EmailMessage:
@@ -101,25 +79,6 @@ def _next_action(report: RunReport) -> str:
         else "Production is untouched."
     )
     return f"Mend the cause and run the same command: it goes on where it ended. {live}"
-
-
-def _send_by_smtp(settings: Settings, mail: MailSettings, message: EmailMessage) -> None:
-    host = settings.require("mail", "smtp_host")
-    user, password = os.environ.get("SMTP_USERNAME"), os.environ.get("SMTP_PASSWORD")
-    if bool(user) != bool(password):
-        raise ConfigurationError("Set both SMTP_USERNAME and SMTP_PASSWORD, or neither.")
-    try:
-        with smtplib.SMTP(host, mail.smtp_port, timeout=SMTP_SECONDS) as server:
-            if mail.smtp_tls:
-                server.starttls(context=ssl.create_default_context())
-            if user and password:
-                server.login(user, password)
-            server.send_message(message)
-    except (OSError, smtplib.SMTPException) as error:
-        raise NotifyError(
-            f"The mail server {host}:{mail.smtp_port} did not take the mail: {error}. "
-            "Check SMTP_HOST, SMTP_PORT, SMTP_USERNAME and SMTP_PASSWORD."
-        ) from error
 
 
 if __name__ == "__main__":

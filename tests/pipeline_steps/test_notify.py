@@ -1,26 +1,19 @@
-"""The mail: what it says, and that it arrives by SMTP and by SES."""
+"""The mail about a run: what it says, and who gets it when."""
 
 import dataclasses
-import email
-import email.policy
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import boto3
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
-from moto.server import ThreadedMotoServer
 
 from pipeline_steps import notify
 from pipeline_steps import settings as settings_module
 from pipeline_steps.artefacts import RunReport, StepRecord
 from pipeline_steps.aws import Clients
-from pipeline_steps.errors import ConfigurationError
-from pipeline_steps.notify import NotifyError
 from pipeline_steps.settings import Settings
+from tests.pipeline_steps.inbox import Inbox, opened
 
 STEPS = [StepRecord("check_data", "done", 0.4), StepRecord("train", "done", 12.0)]
 GOOD = RunReport(
@@ -33,18 +26,6 @@ BAD = RunReport(
 )  # fmt: skip
 
 
-class Inbox:
-    """An SMTP server's handler that keeps what arrives."""
-
-    def __init__(self) -> None:
-        self.messages: list[EmailMessage] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        self.messages.append(cast(EmailMessage, parsed))
-        return "250 OK"
-
-
 def settings_for(folder: Path, report: RunReport, **overrides: Any) -> Settings:
     settings = settings_module.load("demo", folder, {"mail_from": "ci@example.com", **overrides})
     report.save(settings.work_dir)
@@ -52,20 +33,9 @@ def settings_for(folder: Path, report: RunReport, **overrides: Any) -> Settings:
 
 
 @pytest.fixture
-def inbox(free_port: int) -> Iterator[tuple[Inbox, dict[str, Any]]]:
-    handler = Inbox()
-    controller = Controller(
-        handler,
-        hostname="127.0.0.1",
-        port=free_port,
-        authenticator=lambda *arguments: AuthResult(
-            success=arguments[4].password == b"right", handled=False
-        ),
-        auth_require_tls=False,
-    )
-    controller.start()
-    yield handler, {"smtp_host": "127.0.0.1", "smtp_port": free_port, "smtp_tls": False}
-    controller.stop()
+def inbox(free_port: int) -> Iterator[Inbox]:
+    with opened(free_port) as inbox:
+        yield inbox
 
 
 def parts(message: EmailMessage) -> tuple[str, str]:
@@ -80,12 +50,11 @@ def test_no_recipients_is_one_clear_line(tmp_path: Path) -> None:
     assert outcome == notify.Outcome("skipped", "no recipients: set MAIL_TO to get a mail")
 
 
-def test_mail_arrives_by_smtp(tmp_path: Path, inbox: tuple[Inbox, dict[str, Any]]) -> None:
-    received, server = inbox
-    settings = settings_for(tmp_path, GOOD, mail_to="a@example.com, b@example.com", **server)
+def test_success_says_where(tmp_path: Path, inbox: Inbox) -> None:
+    settings = settings_for(tmp_path, GOOD, mail_to="a@example.com, b@example.com", **inbox.server)
     outcome = notify.run(settings, Clients())
     assert outcome.detail == "mailed a@example.com, b@example.com"
-    (message,) = received.messages
+    (message,) = inbox.messages
     assert message["Subject"] == "[T5 Sentiment] demo: 0123456789ab is live"
     assert message["To"] == "a@example.com, b@example.com"
     text, html = parts(message)
@@ -94,12 +63,10 @@ def test_mail_arrives_by_smtp(tmp_path: Path, inbox: tuple[Inbox, dict[str, Any]
         assert shown in html
 
 
-def test_failure_says_what_and_what_next(
-    tmp_path: Path, inbox: tuple[Inbox, dict[str, Any]]
-) -> None:
-    received, server = inbox
-    notify.run(settings_for(tmp_path, BAD, mail_to="a@example.com", **server), Clients())
-    (message,) = received.messages
+def test_failure_says_what_and_what_next(tmp_path: Path, inbox: Inbox) -> None:
+    settings = settings_for(tmp_path, BAD, mail_to="a@example.com", **inbox.server)
+    notify.run(settings, Clients())
+    (message,) = inbox.messages
     assert message["Subject"] == "[T5 Sentiment] demo: failed in evaluate, 0123456789ab"
     text, html = parts(message)
     assert "below the bar of <0.900>" in text
@@ -123,53 +90,3 @@ def test_failure_after_the_deploy_says_what_serves(tmp_path: Path) -> None:
 def test_success_may_stay_unmailed(tmp_path: Path) -> None:
     overrides = {"mail_to": "a@example.com", "mail_on_success": "false"}
     assert notify.run(settings_for(tmp_path, GOOD, **overrides), Clients()).status == "skipped"
-
-
-def test_password_comes_from_the_environment(
-    tmp_path: Path, inbox: tuple[Inbox, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    received, server = inbox
-    settings = settings_for(tmp_path, GOOD, mail_to="a@example.com", **server)
-    monkeypatch.setenv("SMTP_USERNAME", "ci")
-    monkeypatch.setenv("SMTP_PASSWORD", "wrong")
-    with pytest.raises(NotifyError, match=r"did not take the mail.*SMTP_PASSWORD"):
-        notify.run(settings, Clients())
-    monkeypatch.setenv("SMTP_PASSWORD", "right")
-    notify.run(settings, Clients())
-    assert len(received.messages) == 1
-
-
-def test_unreachable_server_names_host_and_port(tmp_path: Path) -> None:
-    overrides = {"mail_to": "a@example.com", "smtp_host": "127.0.0.1", "smtp_port": 9}
-    with pytest.raises(NotifyError, match=r"127\.0\.0\.1:9 did not take the mail"):
-        notify.run(settings_for(tmp_path, BAD, **overrides), Clients())
-
-
-@pytest.mark.parametrize("missing", ["mail_from", "smtp_host"])
-def test_half_a_configuration_is_told(tmp_path: Path, missing: str) -> None:
-    overrides = {"mail_to": "a@example.com", "smtp_host": "127.0.0.1", missing: ""}
-    with pytest.raises(ConfigurationError, match=f"{missing} .* is not set"):
-        notify.run(settings_for(tmp_path, GOOD, **overrides), Clients())
-
-
-def test_mail_arrives_by_ses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.setenv(name, "test")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        overrides = {"mail_to": "a@example.com", "mail_transport": "ses"}
-        settings = settings_for(tmp_path, GOOD, **overrides)
-        # GIVEN a sender that SES does not know THEN the refusal is told
-        with pytest.raises(NotifyError, match="SendEmail failed"):
-            notify.run(settings, Clients())
-        # WHEN it is verified THEN the mail is taken
-        ses = boto3.client("ses")
-        ses.verify_email_identity(EmailAddress="ci@example.com")
-        assert notify.run(settings, Clients()).status == "done"
-        assert ses.get_send_statistics()["SendDataPoints"][0]["DeliveryAttempts"] == 1
-    finally:
-        server.stop()
