@@ -4,21 +4,16 @@ What is told apart here is what the steps make; the bucket and the roles belong 
 stack. https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import WaiterError
-
-from pipeline_steps.aws import Clients, delete, find, wait
-from pipeline_steps.endpoint import BUSY
-from pipeline_steps.errors import DeployError
+from pipeline_steps import endpoint
+from pipeline_steps.aws import Clients, delete, find
+from pipeline_steps.names import version_in
 from pipeline_steps.settings import Settings
-
-# Application Auto Scaling and CloudWatch have their own words for what is not there.
 
 
 @dataclass(frozen=True)
@@ -154,67 +149,38 @@ def tags_of(sagemaker: Any, arn: str) -> dict[str, str]:
 
 def _end(scope: Scope, name: str) -> None:
     """Delete an endpoint and wait until it is gone; one that is busy is waited for first."""
-    sagemaker, deploy = scope.clients.sagemaker, scope.settings.deploy
-    patience = (deploy.endpoint_timeout, deploy.poll_seconds)
-    try:
-        _settle(sagemaker, name, patience)
-        # One that is being deleted already, by a run that was killed, only has to be waited for.
-        if _status(sagemaker, name) not in (None, "Deleting"):
-            delete(sagemaker.delete_endpoint, EndpointName=name)
-        wait(sagemaker, "endpoint_deleted", *patience, EndpointName=name)
-    except WaiterError as error:
-        raise DeployError(
-            f"The endpoint {name!r} is {_status(sagemaker, name)} after {deploy.endpoint_timeout} "
-            f"s: {error} Run the same command again; a longer wait is --endpoint-timeout."
-        ) from error
-
-
-def _status(sagemaker: Any, name: str) -> str | None:
-    found = find(sagemaker.describe_endpoint, EndpointName=name)
-    return found["EndpointStatus"] if found else None
-
-
-def _settle(sagemaker: Any, name: str, patience: tuple[float, float]) -> None:
-    if _status(sagemaker, name) not in BUSY or _status(sagemaker, name) == "Deleting":
-        return
-    try:
-        wait(sagemaker, "endpoint_in_service", *patience, EndpointName=name)
-    except WaiterError:
-        # One that ends Failed can be deleted as well as one in service.
-        if _status(sagemaker, name) in BUSY:
-            raise
+    # A name of its own, which only its tags gave away, is plain, as production's are.
+    deploy = replace(scope.settings.deploy, name=name, environment="production")
+    there, sagemaker = replace(scope.settings, deploy=deploy), scope.clients.sagemaker
+    if endpoint.settled(there, sagemaker):
+        delete(sagemaker.delete_endpoint, EndpointName=name)
+    endpoint.wait_until_gone(there, sagemaker)
 
 
 def _configs(scope: Scope) -> Iterator[Resource]:
     sagemaker = scope.clients.sagemaker
-    for item in _listed(scope, "endpoint_configs", "EndpointConfig"):
+    for item, version in _listed(scope, "endpoint_configs", "EndpointConfig"):
         name = item["EndpointConfigName"]
         remove = partial(delete, sagemaker.delete_endpoint_config, EndpointConfigName=name)
         made = day(item["CreationTime"])
-        yield Resource("endpoint configuration", name, _version_in(name), made, remove)
+        yield Resource("endpoint configuration", name, version, made, remove)
 
 
 def _models(scope: Scope) -> Iterator[Resource]:
     sagemaker = scope.clients.sagemaker
-    for item in _listed(scope, "models", "Model"):
+    for item, version in _listed(scope, "models", "Model"):
         name = item["ModelName"]
         remove = partial(delete, sagemaker.delete_model, ModelName=name)
-        yield Resource("model", name, _version_in(name), day(item["CreationTime"]), remove)
+        yield Resource("model", name, version, day(item["CreationTime"]), remove)
 
 
-def _listed(scope: Scope, plural: str, kind: str) -> Iterator[dict[str, Any]]:
-    """Those whose name the pipeline gives, and those that carry the tags."""
-    # Staging's names begin with production's: only the whole pattern tells them apart.
-    pattern = re.compile(rf"{re.escape(scope.name)}-[0-9a-z]{{12}}-[0-9a-z]{{8}}")
+def _listed(scope: Scope, plural: str, kind: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Those whose name the pipeline gives, with the version in it, and those with the tags."""
     for page in scope.clients.sagemaker.get_paginator(f"list_{plural}").paginate():
         for item in page[f"{kind}s"]:
-            if pattern.fullmatch(item[f"{kind}Name"]) or item[f"{kind}Arn"] in scope.tagged:
-                yield item
-
-
-def _version_in(name: str) -> str:
-    found = re.search(r"-([0-9a-z]{12})-[0-9a-z]{8}$", name)
-    return found[1] if found else ""
+            version = version_in(scope.settings, item[f"{kind}Name"])
+            if version or item[f"{kind}Arn"] in scope.tagged:
+                yield item, version or ""
 
 
 def _version(tags: Mapping[str, str]) -> str:

@@ -1,15 +1,13 @@
 """What AWS holds of a name beside its environments: the Model Registry, and the files in S3."""
 
-from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
+from pipeline_steps import object_versions
 from pipeline_steps.aws import Clients, delete, find
 from pipeline_steps.errors import DeployError
 from pipeline_steps.inventory import Resource, day, tags_of
 from pipeline_steps.settings import Settings
-
-OBJECTS_A_CALL = 1000
 
 
 def registry(settings: Settings, clients: Clients) -> list[Resource]:
@@ -45,27 +43,13 @@ def artefacts(settings: Settings, clients: Clients, prefix: str) -> list[Resourc
     bucket = settings.require("deploy", "bucket")
     owner = {"ExpectedBucketOwner": clients.sts.get_caller_identity()["Account"]}
 
-    def versions() -> Iterator[dict[str, Any]]:
-        pages = clients.s3.get_paginator("list_object_versions").paginate(
-            Bucket=bucket, Prefix=prefix, **owner
-        )
-        for page in pages:
-            yield from page.get("Versions", [])
-            yield from page.get("DeleteMarkers", [])
-
-    def remove() -> None:
-        keys = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in versions()]
-        for start in range(0, len(keys), OBJECTS_A_CALL):
-            batch = {"Objects": keys[start : start + OBJECTS_A_CALL], "Quiet": True}
-            answer = clients.s3.delete_objects(Bucket=bucket, Delete=batch, **owner)
-            for error in answer.get("Errors", []):
-                raise DeployError(
-                    f"s3://{bucket}/{error['Key']}: {error['Code']}: {error['Message']}"
-                )
-
-    found = list(versions())
-    if not found:
+    count, oldest = 0, datetime.now(UTC)
+    for version in object_versions.found(clients.s3, bucket, Prefix=prefix, **owner):
+        count, oldest = count + 1, min(oldest, version["LastModified"])
+    if not count:
         return []
-    oldest = day(min(version["LastModified"] for version in found))
-    name = f"s3://{bucket}/{prefix} ({len(found)} object versions)"
-    return [Resource("artefacts", name, "", oldest, remove)]
+    remove = partial(
+        object_versions.delete_all, clients.s3, bucket, DeployError, prefix=prefix, **owner
+    )
+    name = f"s3://{bucket}/{prefix} ({count} object versions)"
+    return [Resource("artefacts", name, "", day(oldest), remove)]

@@ -5,16 +5,17 @@
     python -m pipeline_steps.teardown --profile sst2 --confirm t5-sentiment-sst2 --artefacts
 
 Without --environment it is about staging and production. The tarballs and the history of releases
-in S3 are the audit trail and stay, unless --artefacts is given. The bucket and the roles belong to
-the bootstrap stack and stay in any case.
+in S3 are the audit trail and stay, unless --artefacts is given; a record "teardown" ends the
+history. The bucket and the roles belong to the bootstrap stack and stay in any case.
 """
 
 import argparse
+import contextlib
 import sys
 
 from botocore.exceptions import ClientError
 
-from pipeline_steps import inventory, inventory_shared, step
+from pipeline_steps import inventory, inventory_shared, releases, step
 from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import ConfigurationError, DeployError
@@ -46,16 +47,18 @@ def run(
         confirmed: the name of what is torn down; None asks for it on the terminal.
 
     Raises:
-        ConfigurationError: it was not confirmed; nothing was deleted.
+        ConfigurationError: it was not confirmed, or no bucket is set; nothing was deleted.
         DeployError: AWS refused a call, or something is left; running it again goes on.
     """
+    bucket = settings.require("deploy", "bucket")
     with aws_errors(DeployError, "Listing what is there"):
         found = _find(settings, clients, environments, with_artefacts)
     if not found:
+        _close_histories(settings, clients, environments)
         return Outcome("skipped", f"nothing to tear down of {_title(settings, environments)}")
     print(_table(found))
     if not with_artefacts:
-        where = f"s3://{settings.deploy.bucket or '<bucket>'}/{settings.deploy.name}/"
+        where = f"s3://{bucket}/{settings.deploy.name}/"
         print(f"\nKept: {where}, tarballs and history (--artefacts deletes them too)")
     _require_confirmation(_name(settings, environments), confirmed)
     for number, resource in enumerate(found, start=1):
@@ -69,6 +72,7 @@ def run(
             f"After all deletions this is left:\n{_table(left)}\nAnother run may have made it "
             "meanwhile, or AWS takes its time. Run the same command again."
         )
+    _close_histories(settings, clients, environments)
     return Outcome(
         "done", f"{len(found)} deleted, nothing is left of {_title(settings, environments)}"
     )
@@ -82,31 +86,45 @@ def _find(
 ) -> list[Resource]:
     """What to delete, in that order; what all environments share goes with the last of them."""
     found = _of(settings, clients, environments)
-    is_last = _is_last(settings, clients, environments)
-    if is_last:
-        found += inventory_shared.registry(settings, clients)
+    shared = _shared(settings, clients, environments)
+    found += shared or []
     if with_artefacts:
         name = settings.deploy.name
         prefixes = [f"{name}/releases/{environment}/" for environment in environments]
-        for prefix in [f"{name}/"] if is_last else prefixes:
+        for prefix in prefixes if shared is None else [f"{name}/"]:
             found += inventory_shared.artefacts(settings, clients, prefix)
     # What still runs may write to a log group: those go last.
     return sorted(found, key=lambda resource: resource.kind == "log group")
 
 
-def _is_last(settings: Settings, clients: Clients, environments: tuple[Environment, ...]) -> bool:
-    """Whether the other environments have nothing; where they may not be seen, they may have."""
+def _close_histories(
+    settings: Settings, clients: Clients, environments: tuple[Environment, ...]
+) -> None:
+    """Have no later run trust, or go back to, a release that was torn down."""
+    # Where the bucket is gone, the history is, too.
+    gone = contextlib.suppress(clients.s3.exceptions.NoSuchBucket)
+    with aws_errors(DeployError, "Noting the teardown in the history"), gone:
+        for environment in environments:
+            releases.close(settings.in_environment(environment), clients)
+
+
+def _shared(
+    settings: Settings, clients: Clients, environments: tuple[Environment, ...]
+) -> list[Resource] | None:
+    """The Model Registry, if the other environments have nothing; None where the shared stays."""
     others = tuple(other for other in ENVIRONMENTS if other not in environments)
     try:
-        return not _of(settings, clients, others)
+        if _of(settings, clients, others):
+            return None
+        return inventory_shared.registry(settings, clients)
     except ClientError as error:
         if error.response["Error"]["Code"] not in DENIED:
             raise
         print(
-            f"The role in use may not see {' and '.join(others)} ({error.operation_name}): what "
-            "they share with it, the Model Registry and the tarballs, stays."
+            f"The role in use may not see all of {settings.deploy.name} ({error.operation_name}): "
+            "what its environments share, the Model Registry and the tarballs, stays."
         )
-        return False
+        return None
 
 
 def _of(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,15 @@ from pipeline_steps import (
     deploy_endpoint,
     inventory,
     inventory_shared,
+    object_versions,
+    releases,
+    rollback,
     smoke_test,
     teardown,
 )
+from pipeline_steps.artefacts import ReleaseRecord
 from pipeline_steps.aws import Clients
-from pipeline_steps.errors import ConfigurationError, DeployError
+from pipeline_steps.errors import ConfigurationError, DeployError, PipelineError
 from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 
@@ -42,13 +47,21 @@ class Release:
         self.tags = settings.tags | {"model_version": VERSION}
         self.key = f"{settings.deploy.name}/{VERSION}/0123456789abcdef/model.tar.gz"
         clients.s3.upload_file(str(tarball), BUCKET, self.key)
-        history = f"{settings.deploy.name}/releases/{settings.deploy.environment}/2026.json"
-        clients.s3.put_object(Bucket=BUCKET, Key=history, Body=b"{}")
-        clients.s3.put_object(Bucket=BUCKET, Key=history, Body=b"{}")
+        self._record("2026-01-01T00:00:00Z")
+        self._record("2026-01-02T00:00:00Z")
         self._make_endpoint()
         self._make_api()
         self._make_watch()
         self._make_package()
+
+    def _record(self, moment: str) -> None:
+        made = ReleaseRecord(
+            released_at=moment, reason="release", model_version=VERSION, endpoint_name=self.name,
+            endpoint_config_name=f"{self.name}-{VERSION}-{moment[8:10]}", function_version="1",
+            model_data_url=f"s3://{BUCKET}/{self.key}", tarball_sha256="f" * 64,
+            model_package_arn="arn", git={}, replaced=None,
+        )  # fmt: skip
+        releases.record(self.settings, self.clients, made)
 
     def _make_endpoint(self) -> None:
         sagemaker, config = self.clients.sagemaker, f"{self.name}-{VERSION}-01234567"
@@ -201,7 +214,7 @@ def test_other_environment_is_untouched(
     assert kinds_left(settings, clients, "production") == set()
     assert kinds_left(settings, clients, "staging") == KINDS
     assert inventory_shared.registry(settings, clients)  # staging may still need it
-    assert sorted(objects(clients)) == before
+    assert set(before) < set(objects(clients))  # one record more
     teardown.run(settings, clients, ("staging",), with_artefacts=True, confirmed=f"{name}-staging")
     assert kinds_left(settings, clients, "staging") == set()
     assert inventory_shared.registry(settings, clients) == []
@@ -358,9 +371,111 @@ def test_unseen_environment_keeps_the_shared(
     )
     outcome = teardown.run(settings, clients, ("staging",), confirmed=made.name)
     assert outcome.status == "done"
-    assert "may not see production (DescribeEndpoint)" in capsys.readouterr().out
+    assert "may not see all of t5-sentiment-demo (DescribeEndpoint)" in capsys.readouterr().out
     assert kinds_left(settings, clients, "staging") == set()
     assert inventory_shared.registry(settings, clients)
+
+
+def test_unseen_registry_stays(
+    settings: Settings,
+    clients: Clients,
+    released: Callable[[Environment], Release],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = released("staging")
+    # Production has nothing, and the role may not look at what both of them share.
+    clients.sagemaker.meta.events.register(
+        "before-send.sagemaker.ListTags",
+        lambda request, **_: denied() if ":model-package-group/" in str(request.body) else None,
+    )
+    outcome = teardown.run(settings, clients, ("staging",), confirmed=made.name)
+    assert outcome.status == "done"
+    assert "may not see all of t5-sentiment-demo (ListTags)" in capsys.readouterr().out
+    assert kinds_left(settings, clients, "staging") == set()
+    assert inventory_shared.registry(settings, Clients())
+    assert [key for key in objects(clients) if key.endswith("model.tar.gz")]
+
+
+def records(clients: Clients, environment: str) -> list[dict[str, Any]]:
+    """An environment's whole history in the bucket, the oldest first."""
+    found = clients.s3.list_objects_v2(
+        Bucket=BUCKET, Prefix=f"t5-sentiment-demo/releases/{environment}/"
+    )
+    keys = sorted(item["Key"] for item in found.get("Contents", []))
+    bodies = [clients.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys]
+    return [json.loads(body) for body in bodies]
+
+
+def test_history_ends_with_the_teardown(
+    settings: Settings, clients: Clients, released: Callable[[Environment], Release]
+) -> None:
+    released("staging")
+    made = released("production")
+    for _ in range(2):
+        teardown.run(settings, clients, ("production",), confirmed=made.name)
+    *before, last = records(clients, "production")
+    assert [record["reason"] for record in before] == ["release", "release"]
+    same = ("model_version", "endpoint_config_name", "tarball_sha256", "git")
+    assert [last[key] for key in same] == [before[-1][key] for key in same]
+    assert last["reason"] == "teardown"
+    # What was torn down is nothing to go back to, and staging's history goes on.
+    assert releases.history(settings, clients) == []
+    with pytest.raises(PipelineError):
+        rollback.run(settings, clients)
+    assert len(releases.history(settings.in_environment("staging"), clients)) == 2
+
+
+def test_killed_teardown_ends_the_history(
+    settings: Settings, clients: Clients, released: Callable[[Environment], Release]
+) -> None:
+    made = released("production")
+    # GIVEN a run that was killed after its last deletion
+    for resource in teardown._find(settings, clients, ("staging", "production"), False):
+        resource.delete()
+    assert teardown.run(settings, clients, confirmed=made.name).status == "skipped"
+    assert releases.history(settings, clients) == []
+
+
+def test_lost_bucket_stops_nothing(
+    settings: Settings, clients: Clients, released: Callable[[Environment], Release]
+) -> None:
+    made = released("production")
+    object_versions.delete_all(clients.s3, BUCKET, DeployError)
+    clients.s3.delete_bucket(Bucket=BUCKET)
+    assert teardown.run(settings, clients, confirmed=made.name).status == "done"
+
+
+def test_bucket_is_needed_first(
+    settings: Settings, clients: Clients, released: Callable[[Environment], Release]
+) -> None:
+    released("production")
+    unset = dataclasses.replace(settings, deploy=dataclasses.replace(settings.deploy, bucket=""))
+    with pytest.raises(ConfigurationError, match="MODEL_BUCKET"):
+        teardown.run(unset, clients, confirmed=settings.deploy.name)
+    assert kinds_left(settings, clients, "production") == KINDS
+
+
+def test_stale_look_at_a_deleted_endpoint(
+    settings: Settings,
+    clients: Clients,
+    released: Callable[[Environment], Release],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = released("production")
+    describe, delete = clients.sagemaker.describe_endpoint, clients.sagemaker.delete_endpoint
+    stale: list[dict[str, Any]] = []
+
+    def deleting(**named: Any) -> None:
+        stale.append(describe(**named) | {"EndpointStatus": "Failed"})
+        delete(**named)
+
+    monkeypatch.setattr(clients.sagemaker, "delete_endpoint", deleting)
+    monkeypatch.setattr(
+        clients.sagemaker,
+        "describe_endpoint",
+        lambda **named: stale.pop() if stale else describe(**named),
+    )
+    assert teardown.run(settings, clients, confirmed=made.name).status == "done"
 
 
 def denied() -> Any:
