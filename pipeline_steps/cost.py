@@ -11,10 +11,11 @@ import os
 import sys
 from dataclasses import dataclass, replace
 
+from pipeline_steps import alarms, step
 from pipeline_steps import settings as settings_module
-from pipeline_steps import step
 from pipeline_steps.artefacts import Manifest, SmokeReport, TrainingReport
 from pipeline_steps.prices import Prices, load_prices
+from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 
 HOURS_A_MONTH = 730
@@ -22,7 +23,10 @@ GB = 10**9  # bytes
 FUNCTION_GB = 0.25  # memory of the function, as `create_api` makes it
 REQUEST_BYTES = 2_000  # a sentence and its answer, in and out
 LOG_BYTES = 1_000  # that a request leaves in the logs
-ALARMS, METRICS = 5, 9  # of an environment, at most
+METRICS = 9  # that the function's log lines become, in an environment
+# Of a target tracking policy, made by Application Auto Scaling itself:
+# https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
+TRACKING_ALARMS = 2
 # Where nothing was measured yet.
 TRAINING_SECONDS, TARBALL_BYTES, ANSWER_SECONDS = 3600.0, 250_000_000, 0.5
 
@@ -92,8 +96,22 @@ def estimate(
     return CostEstimate(prices, tuple(lines), _notes(settings, prices, region, lines))
 
 
-def _environments(settings: Settings) -> int:
-    return 1 if settings.deploy.approval == "evaluation" else 2
+def _environments(settings: Settings) -> tuple[Environment, ...]:
+    single = settings.deploy.approval == "evaluation"
+    return ("production",) if single else ("staging", "production")
+
+
+def _warm(settings: Settings) -> tuple[int, int]:
+    """What is kept warm of an environment, at least and at most; AWS does not scale below 1."""
+    low = max(1, settings.deploy.min_capacity)
+    return low, max(low, settings.deploy.max_capacity)
+
+
+def _alarms(settings: Settings) -> int:
+    low, high = _warm(settings)
+    there = [settings.in_environment(environment) for environment in _environments(settings)]
+    tracking = TRACKING_ALARMS if low < high else 0
+    return sum(len(alarms.wanted(of_one)) + tracking for of_one in there)
 
 
 def _line(prices: Prices, what: str, quantity: float, rate: str) -> CostLine:
@@ -104,7 +122,7 @@ def _line(prices: Prices, what: str, quantity: float, rate: str) -> CostLine:
 def _endpoint(settings: Settings, prices: Prices, answer_seconds: float) -> list[CostLine]:
     deploy, requests = settings.deploy, settings.cost.requests_per_month
     data = _line(prices, "endpoint, data", requests * REQUEST_BYTES / GB, "inference_gb")
-    warm = max(1, deploy.min_capacity) * _environments(settings) * HOURS_A_MONTH
+    warm = _warm(settings)[0] * len(_environments(settings)) * HOURS_A_MONTH
     if deploy.mode == "realtime":
         price = prices.of_instance(deploy.instance_type)
         return [CostLine(f"endpoint, {deploy.instance_type}", warm, "hours", price), data]
@@ -134,10 +152,10 @@ def _front(settings: Settings, prices: Prices, answer_seconds: float) -> list[Co
 
 
 def _kept(settings: Settings, prices: Prices, tarball_bytes: int) -> list[CostLine]:
-    environments, releases = _environments(settings), settings.deploy.keep_releases
+    environments, releases = len(_environments(settings)), settings.deploy.keep_releases
     return [
         _line(prices, f"{releases} tarballs", releases * tarball_bytes / GB, "s3_gb_month"),
-        _line(prices, "alarms", ALARMS * environments, "alarm"),
+        _line(prices, "alarms", _alarms(settings), "alarm"),
         _line(prices, "metrics", METRICS * environments, "metric"),
         _line(prices, "dashboards", environments, "dashboard"),
     ]
@@ -158,7 +176,9 @@ def _notes(
         f"{settings.cost.requests_per_month:,} requests a month, all to production; the time they "
         "are billed for is an upper bound"
     )
-    low, high = max(1, settings.deploy.min_capacity), settings.deploy.max_capacity
+    low, high = _warm(settings)
+    if settings.deploy.max_capacity and not settings.deploy.min_capacity:
+        notes.append("kept warm: 1 at least, as AWS keeps no less where max_capacity is set")
     if high > low:
         notes.append(f"kept warm: {low}; {high}, the maximum, costs {high / low:g} times as much")
     return tuple(notes)

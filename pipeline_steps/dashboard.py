@@ -6,9 +6,9 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dash
 from typing import Any
 
 from pipeline_steps.artefacts import Api, Release
+from pipeline_steps.endpoint import VARIANT
 
 LOG_METRICS = "T5Sentiment"  # the namespace in which the function's log lines become metrics
-VARIANT = "AllTraffic"
 PERIOD = 300  # seconds of one point
 COLUMNS, WIDTH, HEIGHT = 3, 8, 6  # of the graphs; the page is 24 wide
 

@@ -89,8 +89,34 @@ def test_provisioned_adds_up() -> None:
     assert usd(estimate) == COMMON | {
         "endpoint, kept warm": 5_256.0,  # 2 GB for 730 hours
         "endpoint, requests": 5_000.0,
+        "alarms": 3.5,  # two more, of the scaling
     }
     assert "kept warm: 1; 3, the maximum, costs 3 times as much" in estimate.notes
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_no_minimum_keeps_one_warm(most: int) -> None:
+    estimate = made(min_capacity=0, max_capacity=most)
+    assert usd(estimate) == usd(made(min_capacity=1, max_capacity=most))
+    told = "kept warm: 1 at least, as AWS keeps no less where max_capacity is set"
+    assert told in estimate.notes
+    assert told not in made(min_capacity=1, max_capacity=most).notes
+    assert told not in made().notes
+
+
+@pytest.mark.parametrize(
+    ("overrides", "count"),
+    [
+        ({}, 5),
+        ({"quiet_hours": 24}, 6),
+        ({"quiet_hours": 24, "approval": "staging"}, 11),
+        ({"quiet_hours": 24, "approval": "staging", "max_capacity": 2}, 15),
+        ({"mode": "realtime", "instance_type": "ml.serve", "max_capacity": 1}, 5),
+    ],
+)
+def test_alarms_are_counted_as_made(overrides: dict[str, Any], count: int) -> None:
+    (line,) = [line for line in made(**overrides).lines if line.what == "alarms"]
+    assert line.quantity == count
 
 
 def test_no_traffic_costs_what_stands() -> None:

@@ -1,4 +1,4 @@
-"""Alarms, dashboard and log: made once, repaired when changed, and gone when not wanted."""
+"""Alarms and dashboard: made once, repaired when changed, and gone when not wanted."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ import metrics
 import pytest
 
 from local_aws.server import LocalAws
-from pipeline_steps import create_alarms
+from pipeline_steps import alarms, create_alarms
 from pipeline_steps import settings as settings_module
 from pipeline_steps.artefacts import Api, Release
 from pipeline_steps.aws import Clients
@@ -99,6 +99,12 @@ def test_quiet_alarm_comes_and_goes(settings: Settings) -> None:
     assert set(alarms_of(settings)) == ALWAYS
 
 
+def test_real_profile_watches_for_silence(settings: Settings) -> None:
+    real = settings_module.load("sst2", settings.build_dir)
+    assert "quiet" in alarms.wanted(real)
+    assert "quiet" not in alarms.wanted(real.in_environment("staging"))
+
+
 def test_environments_leave_each_other_alone(settings: Settings) -> None:
     staging = watched(settings.in_environment("staging"), quiet_hours=2)
     create_alarms.run(watched(settings, quiet_hours=2), Clients())
@@ -139,16 +145,6 @@ def test_dashboard_shows_what_is_measured(settings: Settings) -> None:
     assert all(widget["x"] + widget["width"] <= 24 for widget in widgets)
 
 
-def test_log_is_kept_for_a_month(settings: Settings) -> None:
-    clients = Clients()
-    create_alarms.run(settings, clients)
-    create_alarms.run(settings, clients)
-    name = f"/aws/lambda/{settings.resource_name}"
-    (group,) = clients.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    assert group["retentionInDays"] == 30
-    assert clients.logs.list_tags_log_group(logGroupName=name)["tags"] == settings.tags
-
-
 def test_without_topic_nobody_hears(settings: Settings) -> None:
     outcome = create_alarms.run(watched(settings, alarm_topic_arn=""), Clients())
     assert "to nobody (no ALARM_TOPIC_ARN)" in outcome.detail
@@ -156,7 +152,7 @@ def test_without_topic_nobody_hears(settings: Settings) -> None:
 
 
 def test_refused_alarm_is_an_api_error(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(create_alarms, "SLOW_PERIODS", -1)
+    monkeypatch.setattr(alarms, "SLOW_PERIODS", -1)
     with pytest.raises(ApiError, match=r"(?s)Creating the alarms of 't5-.*EvaluationPeriods"):
         create_alarms.run(settings, Clients())
 
