@@ -27,6 +27,7 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(@\d+)?/[A-Za-z0-9._-]+(@\d+)?
 REMOTE = re.compile(r"github\.com[:/]([^/:\s]+/[^/\s]+?)(?:\.git)?/?$")
 SECONDS = 1800  # for the stack to be made, changed or deleted
 ENVIRONMENTS = ("staging", "production", "monitor")
+BRANCH = "main"  # the only one whose jobs may use an environment, and with it its role
 # Each output of the template: the GitHub variable it becomes, and of which environment.
 VARIABLES = {
     "Region": ("AWS_REGION", None),
@@ -209,7 +210,10 @@ def _asked(question: str) -> str:
             "Nothing was changed: there is no terminal to ask at. If what stands above is what "
             "you want, run it again with --yes."
         )
-    return input(question).strip()
+    try:
+        return input(question).strip()
+    except EOFError:
+        return ""  # Ctrl-D is no yes
 
 
 def _tell_variables(stack: Stack, repository: str) -> None:
@@ -218,12 +222,27 @@ def _tell_variables(stack: Stack, repository: str) -> None:
     plain = re.sub(r"@\d+", "", repository)
     print("What GitHub must know; paste this into a shell (needs GitHub's gh, logged in):\n")
     for environment in ENVIRONMENTS:
-        print(f"gh api --silent --method PUT repos/{plain}/environments/{environment}")
+        print(_commands_for_environment(f"repos/{plain}/environments/{environment}"))
     for output, value in outputs.items():
         variable, environment_of = VARIABLES[output]
         where = f" --env {environment_of}" if environment_of else ""
         print(f"gh variable set {variable} --repo {plain}{where} --body '{value}'")
     print("\nThen, on GitHub, have `production` ask for a reviewer (docs/aws-setup.md).")
+
+
+def _commands_for_environment(path: str) -> str:
+    """Make the environment, for one branch; pasted again, they leave its protection as it is.
+
+    https://docs.github.com/en/rest/deployments/branch-policies
+    """
+    policy = "deployment_branch_policy"
+    branches = f"{path}/deployment-branch-policies"
+    return (
+        f"gh api --silent {path} 2>/dev/null || gh api --silent --method PUT {path}"
+        f" -F '{policy}[protected_branches]=false' -F '{policy}[custom_branch_policies]=true'\n"
+        f"gh api {branches} --jq '.branch_policies[].name' | grep -qx {BRANCH}"
+        f" || gh api --silent --method POST {branches} -f name={BRANCH}"
+    )
 
 
 def _delete(stack: Stack, clients: Clients, name: str, yes: bool) -> None:

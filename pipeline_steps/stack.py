@@ -16,6 +16,9 @@ from pipeline_steps.errors import PipelineError
 
 UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 CANCELLED = "Resource creation cancelled"  # what AWS says of those that failed with another
+NOT_THERE = "does not exist"
+NOT_BEGUN = "nothing begun"
+WAITING = ("_IN_PROGRESS", NOT_BEGUN)  # ends of a status that will be another
 CHANGE_SET_SECONDS = 300
 
 
@@ -65,7 +68,7 @@ class Stack:
         try:
             found = self._cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         except ClientError as error:
-            if "does not exist" in error.response["Error"]["Message"]:
+            if NOT_THERE in error.response["Error"]["Message"]:
                 return None
             raise
         return None if found["StackStatus"] == "DELETE_COMPLETE" else dict(found)
@@ -149,12 +152,13 @@ class Stack:
         Raises:
             StackError: something failed; the message says what and why.
         """
+        before = self._newest_event()
         self._cloudformation.execute_change_set(
             StackName=self.name,
             ChangeSetName=change_set.name,
             ClientRequestToken=change_set.name,
         )
-        self.settle()
+        self.settle(before)
 
     def delete(self) -> None:
         """Delete the stack and wait until it is gone.
@@ -162,32 +166,52 @@ class Stack:
         Raises:
             StackError: something cannot be deleted; the message says what and why.
         """
+        before = self._newest_event()
         self._cloudformation.delete_stack(StackName=self.name)
-        self.settle()
+        self.settle(before)
 
-    def settle(self) -> None:
+    def settle(self, before: str | None = None) -> None:
         """Wait until nothing is in progress, printing what happens.
+
+        Args:
+            before: the newest event before something was asked for: CloudFormation may tell the
+                status of before for a moment, so it counts only once there is a newer one.
 
         Raises:
             StackError: it ended in a failure, or has not ended in time.
         """
-        found = self._find(self.name)
         told: set[str] = set()
         deadline = time.monotonic() + self._timeout
-        while found and found["StackStatus"].endswith("_IN_PROGRESS"):
-            self._tell_news(found, told)
+        while (status := self._status_since(before)).endswith(WAITING):
+            self._tell_news(told)
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"The stack {self.name!r} is still {found['StackStatus']} after "
-                    f"{self._timeout:.0f} s. Run the same command again: it waits on."
+                    f"The stack {self.name!r} is still {status} after {self._timeout:.0f} s. "
+                    "Run the same command again: it waits on."
                 )
             time.sleep(self._poll)
-            found = self._find(self.name)
-        status = found["StackStatus"] if found else "DELETE_COMPLETE"
         if "ROLLBACK" in status or status.endswith("_FAILED"):
             raise StackError(f"The stack {self.name!r} is {status}. {self.failures()}")
 
-    def _tell_news(self, found: dict[str, Any], told: set[str]) -> None:
+    def _status_since(self, before: str | None) -> str:
+        # In this order: a status that is read after the newer event is not that of before it.
+        begun = before is None or self._newest_event() != before
+        found = self._find(self.name)
+        if found is None:
+            return "DELETE_COMPLETE"
+        status: str = found["StackStatus"]
+        return status if begun or status.endswith(WAITING) else f"{status}, {NOT_BEGUN}"
+
+    def _newest_event(self) -> str | None:
+        try:
+            found = self._cloudformation.describe_stack_events(StackName=self.name)
+        except ClientError as error:
+            if NOT_THERE in error.response["Error"]["Message"]:
+                return None
+            raise
+        return next((event["EventId"] for event in found["StackEvents"]), None)
+
+    def _tell_news(self, told: set[str]) -> None:
         for item in self.resources():
             line = f"  {item['ResourceStatus']:<28} {item['LogicalResourceId']}"
             if line not in told:

@@ -102,6 +102,7 @@ LAMBDA_ACTIONS = {
     *("GetFunctionConfiguration", "PublishVersion", "ListVersionsByFunction", "DeleteFunction"),
     *("GetAlias", "CreateAlias", "UpdateAlias", "DeleteAlias", "AddPermission"),
 }
+PARTS = {"CreateMultipartUpload", "UploadPart"}  # calls that do not make the object yet
 PASSED_TO = {"ExecutionRoleArn": "sagemaker.amazonaws.com", "Role": "lambda.amazonaws.com"}
 TAGGING = {"sagemaker": "AddTags", "lambda": "TagResource", "cloudwatch": "TagResource"}
 TAGGING |= {"logs": "TagResource", "application-autoscaling": "TagResource"}
@@ -162,9 +163,14 @@ def _of_s3(_: str, operation: str, parameters: dict[str, Any]) -> Iterator[Reque
     if operation not in S3_ACTIONS:
         raise UnknownCallError(f"s3:{operation} is not in the table of tests/infra/calls.py")
     bucket = arn("s3", parameters["Bucket"], "", "")
+    context = {}
+    if S3_ACTIONS[operation] == ["s3:PutObject"]:
+        context["s3:ObjectCreationOperation"] = str(operation not in PARTS).lower()
+    if "IfNoneMatch" in parameters:
+        context["s3:if-none-match"] = parameters["IfNoneMatch"]
     for action in S3_ACTIONS[operation]:
         whole = action == "s3:ListBucket"
-        yield Request(action, bucket if whole else f"{bucket}/{parameters['Key']}")
+        yield Request(action, bucket if whole else f"{bucket}/{parameters['Key']}", context)
 
 
 def _of_lambda(_: str, operation: str, parameters: dict[str, Any]) -> Iterator[Request]:
@@ -172,7 +178,9 @@ def _of_lambda(_: str, operation: str, parameters: dict[str, Any]) -> Iterator[R
         raise UnknownCallError(f"lambda:{operation} is not in the table of tests/infra/calls.py")
     qualifier = f":{parameters['Qualifier']}" if "Qualifier" in parameters else ""
     resource = arn("lambda", f"function:{parameters['FunctionName']}{qualifier}")
-    yield Request(f"lambda:{operation}", resource)
+    principal = parameters.get("Principal")
+    context = {} if principal is None else {"lambda:Principal": principal}
+    yield Request(f"lambda:{operation}", resource, context)
 
 
 def _of_api(model: Any, parameters: dict[str, Any], tags: Mapping[str, str]) -> Request:

@@ -6,19 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import cfnlint.decode
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
 from pipeline_steps import bootstrap
 from pipeline_steps.aws import Clients
 from tests.infra.calls import needed
-from tests.infra.policy import Request, Role, load_role
+from tests.infra.policy import Request, Role, bucket_policy, load_role
 from tests.pipeline_steps.conftest import aws, release
 
 __all__ = ["aws", "release"]
 
 NAME, REPOSITORY = "t5-sentiment", "octo-org/octo-repo"
+NEIGHBOUR = f"{NAME}-sst2"  # another stack, whose name begins with ours
 MAIL_FROM = "pipeline@example.com"
+DENIED = "AccessDeniedException"
 ROLES = [
     *("deploy-staging", "deploy-production", "monitor", "hosting", "training"),
     *("lambda-staging", "lambda-production"),
@@ -41,9 +45,13 @@ class Account:
 
 @dataclass
 class Recorder:
-    """Every call that was made, as the requests that IAM would decide about."""
+    """Every call that was made, as the requests that IAM would decide about.
+
+    What a role of `refusing` is not allowed is refused, as AWS would.
+    """
 
     apis: Any
+    refusing: dict[str, Role] = field(default_factory=dict)
     calls: list[tuple[str, str, Request]] = field(default_factory=list)
 
     def clients(self, role: str, doing: str) -> "RecordingClients":
@@ -54,7 +62,15 @@ class Recorder:
         """Note a call before it is made."""
         about_api = model.service_model.signing_name == "apigateway" and "ApiId" in parameters
         tags = self.apis.get_api(ApiId=parameters["ApiId"]).get("Tags", {}) if about_api else {}
-        self.calls += [(role, doing, request) for request in needed(model, parameters, tags)]
+        requests = needed(model, parameters, tags)
+        self.calls += [(role, doing, request) for request in requests]
+        refused = [item for item in requests if not self._may(role, item)]
+        if refused:
+            told = f"{role} may not {refused[0].action} on {refused[0].resource}"
+            raise ClientError({"Error": {"Code": DENIED, "Message": told}}, model.name)
+
+    def _may(self, role: str, request: Request) -> bool:
+        return role not in self.refusing or self.refusing[role].allows(request)
 
 
 class RecordingClients(Clients):
@@ -69,20 +85,23 @@ class RecordingClients(Clients):
         return client
 
 
-def _bootstrapped(local: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Account:
+def _bootstrapped(local: LocalAws, monkeypatch: pytest.MonkeyPatch, name: str = NAME) -> Account:
     """Run our own command in a new account, as a person would."""
-    for name, value in local.environment().items():
-        monkeypatch.setenv(name, value)
-    flags = ["--repository", REPOSITORY, "--name", NAME, "--mail-from", MAIL_FROM, "--yes"]
+    for variable, value in local.environment().items():
+        monkeypatch.setenv(variable, value)
+    flags = ["--repository", REPOSITORY, "--name", name, "--mail-from", MAIL_FROM, "--yes"]
     with warnings.catch_warnings():
         # moto says so of each type that it makes nothing of
         warnings.filterwarnings("ignore", "Tried to parse AWS")
         assert bootstrap.main([*flags, "--poll-seconds", "0.05"]) == 0
-    found = local.client("cloudformation").describe_stacks(StackName=f"{NAME}-bootstrap")
+    found = local.client("cloudformation").describe_stacks(StackName=f"{name}-bootstrap")
     outputs = {item["OutputKey"]: item["OutputValue"] for item in found["Stacks"][0]["Outputs"]}
     iam = local.client("iam")
     providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
-    roles = {role: load_role(iam, f"{NAME}-{role}") for role in ROLES}
+    template, _ = cfnlint.decode.decode(str(bootstrap.TEMPLATE))
+    names = {"Name": name, "ModelBucket.Arn": f"arn:aws:s3:::{outputs['ModelBucketName']}"}
+    denied = bucket_policy(template, names)
+    roles = {role: load_role(iam, f"{name}-{role}", denied) for role in ROLES}
     return Account(roles, outputs, providers[0]["Arn"], dict(_policy_sizes(iam)))
 
 
@@ -99,6 +118,14 @@ def roles(tmp_path_factory: pytest.TempPathFactory) -> Account:
     folder = tmp_path_factory.mktemp("bootstrapped")
     with LocalAws(folder, port=0, api_port=0) as local, pytest.MonkeyPatch.context() as patch:
         return _bootstrapped(local, patch)
+
+
+@pytest.fixture(scope="session")
+def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Account:
+    """The roles of the other stack."""
+    folder = tmp_path_factory.mktemp("neighbours")
+    with LocalAws(folder, port=0, api_port=0) as local, pytest.MonkeyPatch.context() as patch:
+        return _bootstrapped(local, patch, NEIGHBOUR)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Role:
-    """A role with the statements of all its policies, its trust and its tags."""
+    """A role with the statements of its policies and of the bucket's, its trust and its tags."""
 
     arn: str
     tags: dict[str, str]
@@ -58,10 +58,10 @@ class Role:
         )
 
 
-def load_role(iam: Any, name: str) -> Role:
+def load_role(iam: Any, name: str, bucket_policy: list[dict[str, Any]]) -> Role:
     """The role as IAM has it, after CloudFormation has filled in the template."""
     role = iam.get_role(RoleName=name)["Role"]
-    statements: list[dict[str, Any]] = []
+    statements = [*bucket_policy]
     for attached in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
         arn = attached["PolicyArn"]
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
@@ -71,16 +71,50 @@ def load_role(iam: Any, name: str) -> Role:
     return Role(role["Arn"], tags, statements, role["AssumeRolePolicyDocument"]["Statement"])
 
 
+def bucket_policy(template: dict[str, Any], names: dict[str, str]) -> list[dict[str, Any]]:
+    """The bucket policy's statements, which the local AWS does not make, with `names` filled in."""
+    document = template["Resources"]["ModelBucketPolicy"]["Properties"]["PolicyDocument"]
+    found: list[dict[str, Any]] = _with_names(document["Statement"], names)
+    # Its statements stand among each role's own, which is right of denials only.
+    if any((item["Effect"], item["Principal"]) != ("Deny", "*") for item in found):
+        raise UnsupportedError("a bucket policy that allows something, or denies it to some only")
+    return found
+
+
+def _with_names(node: Any, names: dict[str, str]) -> Any:
+    match node:
+        case {"Fn::GetAtt": [resource, attribute]}:
+            return names[f"{resource}.{attribute}"]
+        case {"Fn::Sub": str(text)}:
+            return VARIABLE.sub(lambda found: names[found[1]], text)
+        case dict():
+            return {key: _with_names(value, names) for key, value in node.items()}
+        case list():
+            return [_with_names(item, names) for item in node]
+    return node
+
+
 def _applies(statement: dict[str, Any], request: Request, context: Mapping[str, str]) -> bool:
-    known = {"Sid", "Effect", "Action", "Resource", "Condition"}
+    known = {"Sid", "Effect", "Principal", "Action", "Resource", "NotResource", "Condition"}
     if statement.keys() - known:
         raise UnsupportedError(f"{statement.keys() - known} of {statement.get('Sid')}")
     actions = [action.lower() for action in as_list(statement["Action"])]
     return (
         any(_like(action, request.action.lower()) for action in actions)
-        and any(_covers(item, request.resource, context) for item in as_list(statement["Resource"]))
+        and _is_about(statement, request.resource, context)
         and _conditions_hold(statement.get("Condition", {}), context)
     )
+
+
+def _is_about(statement: dict[str, Any], resource: str, context: Mapping[str, str]) -> bool:
+    if "NotResource" in statement:
+        bucket = f"{resource.partition('/')[0]}/"
+        excepted = as_list(statement["NotResource"])
+        # A bucket's policy is asked about that bucket only.
+        return all(item.startswith(bucket) for item in excepted) and not any(
+            _covers(item, resource, context) for item in excepted
+        )
+    return any(_covers(item, resource, context) for item in as_list(statement["Resource"]))
 
 
 def as_list(value: Any) -> list[Any]:
@@ -128,4 +162,6 @@ def _condition_holds(
         return value is not None and value in wanted
     if operator == "StringNotEquals":
         return value is None or value not in wanted  # a missing key is not equal either
+    if operator == "Bool":
+        return value is not None and value in wanted
     raise UnsupportedError(f"the condition operator {operator}")

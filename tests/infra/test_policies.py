@@ -2,8 +2,9 @@
 
 import pytest
 
+from pipeline_steps import alarms, settings
 from tests.infra.calls import ACCOUNT, arn
-from tests.infra.conftest import NAME, REPOSITORY, Account
+from tests.infra.conftest import NAME, NEIGHBOUR, REPOSITORY, Account
 from tests.infra.policy import Request
 
 BUCKET = f"{NAME}-models-{ACCOUNT}-us-east-1"
@@ -23,9 +24,14 @@ def iam_role(name: str) -> str:
 
 VERSION = "0123456789ab-01234567"
 MODEL = s3(f"{BUCKET}/{NAME}/0123456789ab/0123456789abcdef/model.tar.gz")
-TRAINING = sagemaker(f"training-job/{NAME}-1")
+TRAINING = sagemaker(f"training-job/{NAME}-{VERSION}")
+MAKES = {"s3:ObjectCreationOperation": "true"}  # PutObject, or the end of an upload in parts
+ONCE = {**MAKES, "s3:if-none-match": "*"}
 PACKAGE = sagemaker(f"model-package/{NAME}/1")
+ALARMS = alarms.meanings(settings.load("sst2"))  # the ends of their names
 LOG_GROUP = arn("logs", f"log-group:/aws/lambda/{NAME}")
+FUNCTION = arn("lambda", f"function:{NAME}")
+API = "a1b2c3d4e5"  # ids of API Gateway have ten characters
 LOG_STREAM = f"{LOG_GROUP}:log-stream:x"
 AWS_IMAGE = "arn:aws:ecr:us-east-1:763104351884:repository/huggingface-pytorch-inference"
 EVERYWHERE = [
@@ -39,12 +45,22 @@ EVERYWHERE = [
     Request("s3:PutBucketPolicy", s3(BUCKET)),
     Request("s3:DeleteObjectVersion", s3(f"{BUCKET}/{NAME}/a/b/model.tar.gz")),
     Request("s3:GetObject", s3("another-bucket/x")),
+    # What was approved or released, exchanged for something else
+    Request("s3:PutObject", MODEL, MAKES),
+    Request("s3:PutObject", s3(f"{BUCKET}/{NAME}/releases/staging/x.json"), MAKES),
+    Request("s3:PutObject", s3(f"{BUCKET}/{NAME}/releases/production/x.json"), MAKES),
     Request("s3:ListBucket", s3("another-bucket")),
     Request("s3:GetObject", s3(f"{BUCKET}/another-name/x")),
     Request("sagemaker:CreateNotebookInstance", sagemaker("notebook-instance/x")),
     Request("sagemaker:DeleteEndpoint", sagemaker("endpoint/another")),
     Request("sagemaker:DeleteModelPackageGroup", sagemaker(f"model-package-group/{NAME}")),
     Request("lambda:UpdateFunctionCode", arn("lambda", "function:another")),
+    Request("lambda:AddPermission", FUNCTION, {"lambda:Principal": "*"}),
+    Request("lambda:AddPermission", FUNCTION, {"lambda:Principal": "999999999999"}),
+    Request("lambda:AddPermission", f"{FUNCTION}-staging:live", {"lambda:Principal": "*"}),
+    # One that nobody has tagged
+    Request("apigateway:DELETE", arn("apigateway", f"/apis/{API}", account="")),
+    Request("apigateway:PATCH", arn("apigateway", f"/apis/{API}", account="")),
     Request("logs:GetLogEvents", arn("logs", "log-group:/aws/lambda/another:*")),
     Request("ec2:RunInstances", arn("ec2", "instance/*")),
     Request("cloudformation:UpdateStack", arn("cloudformation", f"stack/{NAME}-bootstrap/x")),
@@ -56,12 +72,15 @@ def test_no_role_may_do_this(roles: Account, request_: Request) -> None:
     assert [name for name, role in roles.roles.items() if role.allows(request_)] == []
 
 
-def belongings(name: str, environment: str) -> list[Request]:
+def belongings(stack: str, environment: str) -> list[Request]:
     """Actions on what belongs to an environment, each allowed to its own deploy role."""
-    tags = {"project": "t5-sentiment", "name": NAME, "environment": environment}
+    name = stack if environment == "production" else f"{stack}-staging"
+    bucket = f"{stack}-models-{ACCOUNT}-us-east-1"
+    tags = {"project": "t5-sentiment", "name": stack, "environment": environment}
     of_api = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
     asked = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     passed = {"iam:PassedToService": "lambda.amazonaws.com"}
+    opened = {"lambda:Principal": "apigateway.amazonaws.com"}
     return [
         Request("sagemaker:UpdateEndpoint", sagemaker(f"endpoint/{name}")),
         Request("sagemaker:DeleteEndpoint", sagemaker(f"endpoint/{name}")),
@@ -69,15 +88,18 @@ def belongings(name: str, environment: str) -> list[Request]:
         Request("sagemaker:DeleteModel", sagemaker(f"model/{name}-{VERSION}")),
         Request("lambda:UpdateFunctionCode", arn("lambda", f"function:{name}")),
         Request("lambda:UpdateAlias", arn("lambda", f"function:{name}")),
-        Request("lambda:AddPermission", arn("lambda", f"function:{name}:live")),
+        Request("lambda:AddPermission", arn("lambda", f"function:{name}:live"), opened),
         Request("lambda:DeleteFunction", arn("lambda", f"function:{name}:3")),
-        Request("s3:PutObject", s3(f"{BUCKET}/{NAME}/releases/{environment}/x.json")),
+        Request("s3:PutObject", s3(f"{bucket}/{stack}/releases/{environment}/x.json"), ONCE),
         Request("logs:PutRetentionPolicy", arn("logs", f"log-group:/aws/lambda/{name}")),
-        Request("cloudwatch:DeleteAlarms", arn("cloudwatch", f"alarm:{name}-errors")),
+        *(
+            Request("cloudwatch:DeleteAlarms", arn("cloudwatch", f"alarm:{name}-{end}"))
+            for end in ALARMS
+        ),
         Request("cloudwatch:PutDashboard", arn("cloudwatch", f"dashboard/{name}", region="")),
-        Request("iam:PassRole", iam_role(f"{NAME}-lambda-{environment}"), passed),
-        Request("apigateway:PATCH", arn("apigateway", "/apis/a/routes/b", account=""), of_api),
-        Request("apigateway:DELETE", arn("apigateway", "/apis/a", account=""), of_api),
+        Request("iam:PassRole", iam_role(f"{stack}-lambda-{environment}"), passed),
+        Request("apigateway:PATCH", arn("apigateway", f"/apis/{API}/routes/b", account=""), of_api),
+        Request("apigateway:DELETE", arn("apigateway", f"/apis/{API}", account=""), of_api),
         Request("apigateway:POST", arn("apigateway", "/apis", account=""), asked),
     ]
 
@@ -85,16 +107,67 @@ def belongings(name: str, environment: str) -> list[Request]:
 @pytest.mark.parametrize(("own", "other"), [("staging", "production"), ("production", "staging")])
 def test_environments_cannot_touch_each_other(roles: Account, own: str, other: str) -> None:
     # Production's names are the beginnings of staging's.
-    names = {"production": NAME, "staging": f"{NAME}-staging"}
     role = roles.roles[f"deploy-{own}"]
-    assert [item for item in belongings(names[own], own) if not role.allows(item)] == []
-    assert [item for item in belongings(names[other], other) if role.allows(item)] == []
+    assert [item for item in belongings(NAME, own) if not role.allows(item)] == []
+    assert [item for item in belongings(NAME, other) if role.allows(item)] == []
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_stacks_cannot_touch_each_other(
+    roles: Account, neighbours: Account, environment: str
+) -> None:
+    # The neighbour's names begin with ours.
+    for account, own, other in ((roles, NAME, NEIGHBOUR), (neighbours, NEIGHBOUR, NAME)):
+        role = account.roles[f"deploy-{environment}"]
+        assert [item for item in belongings(own, environment) if not role.allows(item)] == []
+        theirs = [*belongings(other, "staging"), *belongings(other, "production")]
+        assert [item for item in theirs if role.allows(item)] == []
+
+
+@pytest.mark.parametrize("role", ["hosting", "deploy-staging"])
+def test_neighbours_sagemaker_is_its_own(roles: Account, neighbours: Account, role: str) -> None:
+    for account, own, other in ((roles, NAME, NEIGHBOUR), (neighbours, NEIGHBOUR, NAME)):
+        assert [item for item in trained(own)[role] if not account.roles[role].allows(item)] == []
+        assert [item for item in trained(other)[role] if account.roles[role].allows(item)] == []
+
+
+def trained(stack: str) -> dict[str, list[Request]]:
+    """What roles do to SageMaker's logs and jobs."""
+    group = "log-group:/aws/sagemaker"
+    job = f"{stack}-{VERSION}"
+    endpoints = [f"{group}/Endpoints/{name}" for name in (stack, f"{stack}-staging")]
+    return {
+        "hosting": [
+            *(Request("logs:CreateLogGroup", arn("logs", name)) for name in endpoints),
+            *(
+                Request("logs:PutLogEvents", arn("logs", f"{name}:log-stream:x"))
+                for name in endpoints
+            ),
+        ],
+        "deploy-staging": [
+            Request("sagemaker:StopTrainingJob", sagemaker(f"training-job/{job}")),
+            Request(
+                "logs:GetLogEvents",
+                arn("logs", f"{group}/TrainingJobs:log-stream:{job}/algo-1-1"),
+            ),
+        ],
+    }
+
+
+def test_written_once_is_for_models_and_history(roles: Account) -> None:
+    role = roles.roles["deploy-staging"]
+    assert role.allows(Request("s3:PutObject", MODEL, ONCE))
+    # Parts of an upload make no object, and cannot carry the condition
+    assert role.allows(Request("s3:PutObject", MODEL, {"s3:ObjectCreationOperation": "false"}))
+    job = s3(f"{BUCKET}/{NAME}/training/job/checkpoint.pt")
+    assert roles.roles["training"].allows(Request("s3:PutObject", job, MAKES))
 
 
 def test_api_of_another_name_is_refused(roles: Account) -> None:
     tags = {"aws:ResourceTag/name": "another", "aws:ResourceTag/environment": "staging"}
-    request = Request("apigateway:DELETE", arn("apigateway", "/apis/a", account=""), tags)
-    assert not roles.roles["deploy-staging"].allows(request)
+    for path in (f"/apis/{API}", f"/apis/{API}/routes/b"):
+        request = Request("apigateway:DELETE", arn("apigateway", path, account=""), tags)
+        assert not roles.roles["deploy-staging"].allows(request)
 
 
 @pytest.mark.parametrize(
@@ -148,12 +221,7 @@ WORK = [  # role, action, resource, whether it is allowed
     ("deploy-staging", "s3:PutObject", MODEL, True),
     ("deploy-staging", "sagemaker:CreateModelPackage", PACKAGE, True),
     # Production ships what staging has made, and is taken down by a person.
-    (
-        "deploy-production",
-        "sagemaker:CreateTrainingJob",
-        sagemaker(f"training-job/{NAME}-1"),
-        False,
-    ),
+    ("deploy-production", "sagemaker:CreateTrainingJob", TRAINING, False),
     ("deploy-production", "ecr:PutImage", arn("ecr", f"repository/{NAME}"), False),
     ("deploy-production", "s3:PutObject", MODEL, False),
     ("deploy-production", "sagemaker:CreateModelPackage", PACKAGE, False),

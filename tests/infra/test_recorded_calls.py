@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from local_aws.server import LocalAws
 from pipeline_steps import create_api, monitor, notify, rollback, teardown
 from pipeline_steps.artefacts import RunReport
 from pipeline_steps.errors import DeployError
@@ -87,11 +88,11 @@ def test_releases_and_rollback_are_allowed(
     (weights / "weights").write_bytes(os.urandom(PARTS))
     # GIVEN a first release, an update of it, one that is kept warm, and one that fails
     for environment in ("staging", "production"):
-        flows.ship("aaaaaaaaaaaa", environment, keep_releases=1)
-    monkeypatch.setattr(create_api, "FUNCTION_MB", 512)  # another version of the function
-    for environment in ("staging", "production"):
-        flows.ship("bbbbbbbbbbbb", environment, keep_releases=1, max_capacity=2)
-        flows.ship("bbbbbbbbbbbb", environment, keep_releases=2, memory_mb=4096)
+        flows.ship("aaaaaaaaaaaa", environment, keep_releases=2)
+    for megabytes, changed in ((512, {"max_capacity": 2}), (1024, {"memory_mb": 4096})):
+        monkeypatch.setattr(create_api, "FUNCTION_MB", megabytes)  # another version of it
+        for environment in ("staging", "production"):
+            flows.ship("bbbbbbbbbbbb", environment, keep_releases=2, **changed)
     with pytest.raises(DeployError):
         flows.ship("broken000000", "staging")
     # AND a rollback of each environment
@@ -122,6 +123,20 @@ def test_staging_may_take_itself_down(flows: Flows) -> None:
     clients = flows.recorder.clients("deploy-staging", "teardown")
     teardown.run(settings, clients, ("staging",), confirmed=f"{NAME}-staging")
     assert not (left := sorted(set(flows.denied()))), "\n".join(left)
+
+
+def test_staging_may_take_itself_down_alone(flows: Flows, aws: LocalAws) -> None:
+    # GIVEN nothing in production: what both would share is looked at too
+    flows.ship("aaaaaaaaaaaa", "staging")
+    settings = flows.settings("aaaaaaaaaaaa", "staging")
+    flows.recorder.refusing = flows.account.roles
+    clients = flows.recorder.clients("deploy-staging", "teardown")
+    teardown.run(settings, clients, ("staging",), confirmed=f"{NAME}-staging")
+    # THEN only those that are a person's to delete were hidden from it
+    group = arn("sagemaker", f"model-package-group/{NAME}")
+    refused = {told for told in flows.denied() if "teardown" in told}
+    assert refused <= {f"deploy-staging, teardown: sagemaker:ListTags on {group}"}
+    assert aws.client("sagemaker").list_endpoints()["Endpoints"] == []
 
 
 def test_monitor_only_reads(flows: Flows) -> None:
