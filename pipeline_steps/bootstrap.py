@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipeline_steps import github_commands, step
 from pipeline_steps import settings as settings_module
-from pipeline_steps import step
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import ConfigurationError
 from pipeline_steps.stack import ChangeSet, Stack, StackError, empty_bucket
@@ -26,23 +26,6 @@ AUDIENCE = "sts.amazonaws.com"
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(@\d+)?/[A-Za-z0-9._-]+(@\d+)?")
 REMOTE = re.compile(r"github\.com[:/]([^/:\s]+/[^/\s]+?)(?:\.git)?/?$")
 SECONDS = 1800  # for the stack to be made, changed or deleted
-ENVIRONMENTS = ("staging", "production", "monitor")
-BRANCH = "main"  # the only one whose jobs may use an environment, and with it its role
-# Each output of the template: the GitHub variable it becomes, and of which environment.
-VARIABLES = {
-    "Region": ("AWS_REGION", None),
-    "ModelBucketName": ("MODEL_BUCKET", None),
-    "ImageRepositoryUri": ("IMAGE_REPOSITORY", None),
-    "AlarmTopicArn": ("ALARM_TOPIC_ARN", None),
-    "HostingRoleArn": ("SAGEMAKER_ROLE_ARN", None),
-    "TrainingRoleArn": ("TRAINING_ROLE_ARN", None),
-    "StagingFunctionRoleArn": ("LAMBDA_ROLE_ARN", "staging"),
-    "ProductionFunctionRoleArn": ("LAMBDA_ROLE_ARN", "production"),
-    "StagingDeployRoleArn": ("DEPLOY_ROLE_ARN", "staging"),
-    "ProductionDeployRoleArn": ("DEPLOY_ROLE_ARN", "production"),
-    "MonitorRoleArn": ("MONITOR_ROLE_ARN", "monitor"),
-    "MailFromAddress": ("MAIL_FROM", None),
-}
 
 
 def run(arguments: argparse.Namespace, clients: Clients) -> None:
@@ -105,7 +88,7 @@ def _bootstrap(
         return
     else:
         stack.apply(proposed)
-    _tell_variables(stack, repository)
+    _tell_github(stack, repository)
 
 
 def _ready(stack: Stack, yes: bool) -> dict[str, Any] | None:
@@ -216,33 +199,12 @@ def _asked(question: str) -> str:
         return ""  # Ctrl-D is no yes
 
 
-def _tell_variables(stack: Stack, repository: str) -> None:
+def _tell_github(stack: Stack, repository: str) -> None:
     found = stack.describe() or {}
     outputs = {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
-    plain = re.sub(r"@\d+", "", repository)
     print("What GitHub must know; paste this into a shell (needs GitHub's gh, logged in):\n")
-    for environment in ENVIRONMENTS:
-        print(_commands_for_environment(f"repos/{plain}/environments/{environment}"))
-    for output, value in outputs.items():
-        variable, environment_of = VARIABLES[output]
-        where = f" --env {environment_of}" if environment_of else ""
-        print(f"gh variable set {variable} --repo {plain}{where} --body '{value}'")
+    print("\n".join(github_commands.commands(outputs, repository)))
     print("\nThen, on GitHub, have `production` ask for a reviewer (docs/aws-setup.md).")
-
-
-def _commands_for_environment(path: str) -> str:
-    """Make the environment, for one branch; pasted again, they leave its protection as it is.
-
-    https://docs.github.com/en/rest/deployments/branch-policies
-    """
-    policy = "deployment_branch_policy"
-    branches = f"{path}/deployment-branch-policies"
-    return (
-        f"gh api --silent {path} 2>/dev/null || gh api --silent --method PUT {path}"
-        f" -F '{policy}[protected_branches]=false' -F '{policy}[custom_branch_policies]=true'\n"
-        f"gh api {branches} --jq '.branch_policies[].name' | grep -qx {BRANCH}"
-        f" || gh api --silent --method POST {branches} -f name={BRANCH}"
-    )
 
 
 def _delete(stack: Stack, clients: Clients, name: str, yes: bool) -> None:

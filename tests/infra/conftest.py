@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
-from pipeline_steps import bootstrap
+from pipeline_steps import bootstrap, github_commands
 from pipeline_steps.aws import Clients
 from tests.infra.calls import needed
 from tests.infra.policy import Request, Role, bucket_policy, load_role
@@ -132,7 +132,7 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Account:
 def account(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Account:
     """An account after `bootstrap`; its outputs are in the environment, as in a workflow."""
     made = _bootstrapped(aws, monkeypatch)
-    for output, (variable, environment) in bootstrap.VARIABLES.items():
+    for output, (variable, environment) in github_commands.VARIABLES.items():
         if environment is None:
             monkeypatch.setenv(variable, made.outputs[output])
     return made

@@ -11,7 +11,8 @@ import pytest
 from cfnlint.api import lint_file
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from pipeline_steps.bootstrap import ENVIRONMENTS, TEMPLATE, VARIABLES
+from pipeline_steps.bootstrap import TEMPLATE
+from pipeline_steps.github_commands import ENVIRONMENTS, VARIABLES
 from tests.infra.conftest import Account
 from tests.infra.policy import as_list
 

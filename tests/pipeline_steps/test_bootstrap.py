@@ -25,7 +25,7 @@ NAME = "t5-sentiment"
 STACK = f"{NAME}-bootstrap"
 QUICK = ["--poll-seconds", "0.05", "--name", NAME]
 MAKE = [*QUICK, "--repository", "octo-org/octo-repo"]
-GIT, BASH = (shutil.which(name) or name for name in ("git", "bash"))
+GIT = shutil.which("git") or "git"
 Checkout = Callable[[str | None], None]
 GITHUB = "https://token.actions.githubusercontent.com"
 
@@ -92,48 +92,6 @@ def test_account_is_made_and_github_told(aws: LocalAws, capsys: pytest.CaptureFi
     role = "'arn:aws:iam::123456789012:role/t5-sentiment-deploy-production'"
     assert f"set DEPLOY_ROLE_ARN --repo octo-org/octo-repo --env production --body {role}" in said
     assert parameters(aws)["MonthlyBudget"] == "5"
-
-
-# As much of GitHub's gh as the commands need: environments are files, their branches lines in them.
-GH = """
-path=; method=GET
-for word in "$@"; do
-  case $word in
-    PUT | POST) method=$word ;;
-    repos/*) path=$word ;;
-    name=*) name=${word#name=} ;;
-  esac
-done
-environment=$FAKE_GITHUB/$(basename "${path%/deployment-branch-policies}")
-echo "$*" >> "$FAKE_GITHUB/log"
-case "$method $path" in
-  PUT*) : > "$environment" ;;
-  POST*) echo "$name" >> "$environment" ;;
-  *-policies) cat "$environment" ;;
-  *) test -f "$environment" ;;
-esac
-"""
-
-
-def test_pasted_again_protection_stays(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert bootstrap.main([*MAKE, "--yes"]) == 0
-    commands = [line for line in capsys.readouterr().out.splitlines() if line[:6] == "gh api"]
-    gh = tmp_path / "gh"
-    gh.write_text(f"#!/usr/bin/env bash\nset -euo pipefail{GH}")
-    gh.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_GITHUB", str(tmp_path))
-    for _ in range(2):
-        subprocess.run([BASH, "-euc", "\n".join(commands)], check=True, timeout=60)
-    # THEN each environment was made once, and is for one branch
-    asked = (tmp_path / "log").read_text()
-    for environment in ("staging", "production", "monitor"):
-        path = f"repos/octo-org/octo-repo/environments/{environment}"
-        assert asked.count(f"--method PUT {path} ") == 1
-        assert (tmp_path / environment).read_text() == "main\n"
-    assert asked.count("deployment_branch_policy[custom_branch_policies]=true") == 3
 
 
 def test_second_run_changes_nothing(aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
