@@ -202,8 +202,8 @@ class SmokeReport(Artefact):
 class ReleaseRecord(Artefact):
     """A record of an environment's history in S3: a release that passed its test, or a rollback.
 
-    `reason` is "release" or "rollback", `replaced` the identity of what served before: after a
-    rollback, of the release that was withdrawn.
+    `reason` is "release", "rollback" or "teardown", `replaced` the identity of what served before:
+    after a rollback, of the release that was withdrawn.
     """
 
     FILE: ClassVar[str] = "released.json"

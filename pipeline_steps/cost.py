@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from pipeline_steps import alarms, step
 from pipeline_steps import settings as settings_module
 from pipeline_steps.artefacts import Manifest, SmokeReport, TrainingReport
+from pipeline_steps.http_api import FUNCTION_MB
 from pipeline_steps.prices import Prices, load_prices
 from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 
 HOURS_A_MONTH = 730
 GB = 10**9  # bytes
-FUNCTION_GB = 0.25  # memory of the function, as `create_api` makes it
 REQUEST_BYTES = 2_000  # a sentence and its answer, in and out
 LOG_BYTES = 1_000  # that a request leaves in the logs
 METRICS = 9  # that the function's log lines become, in an environment
@@ -144,7 +144,10 @@ def _front(settings: Settings, prices: Prices, answer_seconds: float) -> list[Co
     return [
         _line(prices, "function, requests", millions, "lambda_million"),
         _line(
-            prices, "function, time", FUNCTION_GB * answer_seconds * requests, "lambda_gb_second"
+            prices,
+            "function, time",
+            FUNCTION_MB / 1024 * answer_seconds * requests,
+            "lambda_gb_second",
         ),
         _line(prices, "HTTP API", millions, "api_million"),
         _line(prices, "logs", requests * LOG_BYTES / GB, "logs_gb"),

@@ -19,6 +19,7 @@ from pipeline_steps import function_log, http_api, releases, step
 from pipeline_steps.artefacts import Api, Release
 from pipeline_steps.aws import Clients, aws_errors, create, find, wait, when_role_is_usable
 from pipeline_steps.errors import ApiError
+from pipeline_steps.http_api import FUNCTION_MB
 from pipeline_steps.releases import ALIAS
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
@@ -28,7 +29,6 @@ TRIES = 4  # of changing the function: code, configuration, and what another run
 ROUTE = "POST /predict"
 RUNTIME = "python3.13"
 FUNCTION_SECONDS = 29  # API Gateway waits for 30
-FUNCTION_MB = 256
 FUNCTION_WAIT_SECONDS = 120  # for the function to be created, updated or published
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip can hold: the same bytes each time
 

@@ -30,6 +30,7 @@ from pipeline_steps.files import file_hash, hash_of
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
+DENIED_CODES = ("AccessDenied", "403")  # a HEAD request is answered without a body
 MAX_NAME = 63  # characters of a Model, EndpointConfig or Endpoint name
 # What AWS's Hugging Face image needs to find our handler functions in the tarball.
 CONTAINER_ENVIRONMENT = {
@@ -96,7 +97,7 @@ def _upload(settings: Settings, clients: Clients, manifest: Manifest, tarball: P
             if find(clients.s3.head_object, Bucket=bucket, Key=key, **owner) is None:
                 _upload_once(clients.s3, path, bucket, key, owner)
     except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
+        if error.response["Error"]["Code"] not in DENIED_CODES:
             raise
         raise DeployError(
             f"The bucket {bucket!r} refuses {error.operation_name} (403). Either it belongs to "

@@ -4,7 +4,6 @@ Kept are the last `keep_releases` releases of the history, what serves now, and 
 than that: another run may just be making it. What lies in S3 stays: it is the audit trail.
 """
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from pipeline_steps import endpoint, http_api, releases
 from pipeline_steps.artefacts import ReleaseRecord
 from pipeline_steps.aws import Clients, delete
+from pipeline_steps.names import version_in
 from pipeline_steps.settings import Settings
 
 
@@ -58,16 +58,14 @@ def _collect_models(
 def _ours(
     settings: Settings, sagemaker: Any, plural: str, kind: str, before: datetime
 ) -> list[str]:
-    # Staging's names begin with production's: only the whole pattern tells them apart.
-    pattern = re.compile(rf"{re.escape(settings.resource_name)}-[0-9a-z]{{12}}-[0-9a-z]{{8}}")
     pages = sagemaker.get_paginator(f"list_{plural}").paginate(
         NameContains=f"{settings.resource_name}-"
     )
-    found = (item for page in pages for item in page[f"{kind}s"])
     return [
         item[f"{kind}Name"]
-        for item in found
-        if pattern.fullmatch(item[f"{kind}Name"]) and item["CreationTime"] < before
+        for page in pages
+        for item in page[f"{kind}s"]
+        if version_in(settings, item[f"{kind}Name"]) and item["CreationTime"] < before
     ]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from pipeline_steps.aws import delete
 from pipeline_steps.settings import Settings
 
+FUNCTION_MB = 256  # memory of the function behind the API
+
 
 def find_api(settings: Settings, apigateway: Any) -> dict[str, Any] | None:
     """The API of this environment, as API Gateway describes it; None where there is none."""

@@ -15,7 +15,7 @@ from unittest import mock
 
 from bench.faults import fake_release, inventory
 from bench.faults.injection import FaultyClients, Injector, quick_retries
-from local_aws import lambda_rules, state
+from local_aws import lambda_rules, sagemaker_plane, state
 from local_aws.server import BUCKET, SENDER, LocalAws
 from pipeline_steps import create_api
 from pipeline_steps.artefacts import Api
@@ -74,6 +74,9 @@ class World:
             # Nobody restarts this local AWS: snapshots of it would only take time.
             stack.enter_context(mock.patch.object(state, "QUIET_SECONDS", 3600))
             stack.enter_context(mock.patch.object(lambda_rules, "BUSY_SECONDS", BUSY_SECONDS))
+            stack.enter_context(
+                mock.patch.object(sagemaker_plane, "DELETION_SECONDS", BUSY_SECONDS)
+            )
             stack.enter_context(quick_retries())
             self._clients = FaultyClients()
             self._stack = stack.pop_all()
