@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
+from pipeline_steps import object_versions
 from pipeline_steps.aws import is_missing
 from pipeline_steps.errors import PipelineError
 
@@ -240,24 +241,8 @@ def empty_bucket(s3: Any, bucket: str) -> None:
     Raises:
         StackError: something in it cannot be deleted.
     """
-    deleted = 0
     try:
-        # Always the first page: where a page begins that names what is deleted is not defined.
-        while found := _versions(s3, bucket):
-            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
-            for error in answer.get("Errors", []):
-                raise StackError(
-                    f"s3://{bucket}/{error['Key']} was not deleted: {error['Code']}: "
-                    f"{error['Message']} The stack is still there; run this again."
-                )
-            deleted += len(found)
-            print(f"  s3://{bucket}: {deleted:,} versions deleted", flush=True)
+        object_versions.delete_all(s3, bucket, StackError)
     except ClientError as error:
         if not is_missing(error):
             raise
-
-
-def _versions(s3: Any, bucket: str) -> list[dict[str, str]]:
-    page = s3.list_object_versions(Bucket=bucket)
-    found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-    return [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
