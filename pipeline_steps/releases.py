@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from pipeline_steps import endpoint, scaling
 from pipeline_steps.artefacts import Evaluation, ReleaseRecord
 from pipeline_steps.aws import Clients, aws_errors, create, find
@@ -191,10 +189,12 @@ def evaluation_of(clients: Clients, released: ReleaseRecord) -> Evaluation:
     """
     bucket, _, key = released.model_data_url.removeprefix("s3://").partition("/")
     beside = f"{key.rpartition('/')[0]}/{Evaluation.FILE}"
+    found = find(clients.s3.get_object, Bucket=bucket, Key=beside)
     try:
-        text = clients.s3.get_object(Bucket=bucket, Key=beside)["Body"].read()
-        return Evaluation.parse(text, strict=False)
-    except (ClientError, ValueError) as error:
+        if found is None:
+            raise ValueError("it is gone")
+        return Evaluation.parse(found["Body"].read(), strict=False)
+    except ValueError as error:
         raise DeployError(
             f"s3://{bucket}/{beside}, the evaluation of {released.model_version}, cannot be read "
             f"({error}). Without its golden answers the release cannot be proven."
