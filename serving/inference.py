@@ -1,32 +1,23 @@
 """The handler functions that SageMaker calls inside the container, and that `evaluate` calls too.
 
-Request:   {"inputs": "one text"} or {"inputs": ["several", "texts"]}
-Answer:    {"predictions": [{"label": "POSITIVE", "score": 0.98, "tokens": 3, "unknown_tokens": 0}],
-            "model_version": "0123456789ab"}
-
-`score` is the probability of `label`. `tokens` counts what the model has read of the text (a long
-one is cut) without special tokens, and `unknown_tokens` those of them that the tokenizer does not
-know. The four functions and their names are SageMaker's:
-https://docs.aws.amazon.com/sagemaker/latest/dg/adapt-inference-container.html
+`payload` knows what a request and an answer look like. The four functions and their names are
+SageMaker's: https://docs.aws.amazon.com/sagemaker/latest/dg/adapt-inference-container.html
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import payload
 import torch
+from payload import BadRequestError, Request
 from tokenizers import Tokenizer
 
 from model.modeling import T5ForSentimentClassification
 
-JSON = "application/json"
+__all__ = ["BadRequestError", "input_fn", "model_fn", "output_fn", "predict_fn"]
+
 BATCH_SIZE = 32  # texts that share one padded batch
-MAX_TEXTS = 1000
-
-
-class BadRequestError(ValueError):
-    """The client's fault; the message says what came and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -49,36 +40,15 @@ def model_fn(model_dir: str) -> LoadedModel:
     return LoadedModel(classifier, tokenizer, classifier.config.model_version)
 
 
-def input_fn(body: str | bytes, content_type: str = JSON) -> list[str]:
-    """Read the texts from a request body.
-
-    Raises:
-        BadRequestError: not JSON, or not of the shape that the module's docstring shows.
-    """
-    # The media type arrives raw, with its parameters: "application/json; charset=utf-8".
-    if content_type.split(";", maxsplit=1)[0].strip().lower() != JSON:
-        raise BadRequestError(f"Content type is {content_type!r}, expected {JSON!r}.")
-    try:
-        request = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadRequestError(f"The body is not JSON: {error}.") from None
-    inputs = request.get("inputs") if isinstance(request, dict) else None
-    texts = [inputs] if isinstance(inputs, str) else inputs
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise BadRequestError('Expected {"inputs": "text"} or {"inputs": ["text", ...]}.')
-    if not 0 < len(texts) <= MAX_TEXTS:
-        raise BadRequestError(f"Got {len(texts)} texts, expected 1 to {MAX_TEXTS}.")
-    for position, text in enumerate(texts):
-        if not text.strip():
-            raise BadRequestError(f"Text {position} is empty, expected at least one word.")
-        if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-            raise BadRequestError(f"Text {position} holds a lone surrogate, expected Unicode text.")
-    return texts
+def input_fn(body: str | bytes, content_type: str = payload.JSON) -> Request:
+    """Read a request's body; `payload` says what it may hold, and refuses what it may not."""
+    return payload.read(body, content_type)
 
 
 @torch.inference_mode()
-def predict_fn(texts: list[str], model: LoadedModel) -> dict[str, Any]:
-    """Classify `texts`; the predictions come in the order of the texts."""
+def predict_fn(request: Request, model: LoadedModel) -> dict[str, Any]:
+    """Classify the texts of `request`; the predictions come in their order."""
+    texts = request.texts
     predictions: list[dict[str, Any]] = [{}] * len(texts)
     unknown = model.tokenizer.token_to_id("<unk>")
     # Neighbours in length share a batch, so that little is spent on padding.
@@ -100,10 +70,9 @@ def predict_fn(texts: list[str], model: LoadedModel) -> dict[str, Any]:
                 "tokens": encoding.special_tokens_mask.count(0),
                 "unknown_tokens": encoding.ids.count(unknown),
             }
-    return {"predictions": predictions, "model_version": model.version}
+    return request.answer(predictions, model.version)
 
 
-def output_fn(prediction: dict[str, Any], accept: str = JSON) -> str:
-    """Write the answer; JSON is the only format, whatever else `accept` would prefer."""
-    del accept
-    return json.dumps(prediction)
+def output_fn(answer: dict[str, Any], accept: str = payload.JSON) -> str:
+    """Write the answer in the format that `accept` likes best."""
+    return payload.write(answer, payload.answer_format(accept, payload.JSON))

@@ -29,9 +29,11 @@ class InferenceServer(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], inference: Any, model_dir: str) -> None:
         super().__init__(address, InferenceHandler)
         self.inference = inference
+        self.payload = importlib.import_module("payload")
         self.model = inference.model_fn(model_dir)
         # A model that loads but cannot answer must not become ready.
-        inference.predict_fn(["ready?"], self.model)
+        request = inference.input_fn(b'{"inputs": "ready?"}', "application/json")
+        inference.predict_fn(request, self.model)
 
 
 class InferenceHandler(BaseHTTPRequestHandler):
@@ -65,11 +67,11 @@ class InferenceHandler(BaseHTTPRequestHandler):
     def _invoke(self, body: bytes) -> None:
         inference = self.server.inference
         try:
-            texts = inference.input_fn(body, self.headers.get("Content-Type", ""))
-            prediction = inference.predict_fn(texts, self.server.model)
+            request = inference.input_fn(body, self.headers.get("Content-Type", ""))
+            prediction = inference.predict_fn(request, self.server.model)
             answer = inference.output_fn(prediction, self.headers.get("Accept", "*/*"))
-        except inference.BadRequestError as error:
-            self._refuse(400, str(error))
+        except self.server.payload.BadRequestError as error:
+            self._refuse(error.status, str(error))
         except Exception:
             log.exception("prediction failed")
             self._refuse(500, "The model could not answer. The cause is in the container's log.")
@@ -104,8 +106,9 @@ def main(arguments: list[str]) -> int:
         log.error("Expected the argument 'serve', got %r.", arguments)
         return 2
     model_dir = os.environ.get("SM_MODEL_DIR", "/opt/ml/model")
-    # The handler functions travel in the tarball, beside the weights that they are made for.
-    sys.path.insert(0, str(Path(model_dir, "code")))
+    # The handler functions travel in the tarball, beside the weights that they are made for; what
+    # does not travel there is taken from beside this file.
+    sys.path[:0] = [str(Path(model_dir, "code")), str(Path(__file__).parent)]
     host = os.environ.get("SERVING_HOST", "0.0.0.0")  # noqa: S104 - a container listens on all
     port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))
     server = InferenceServer((host, port), importlib.import_module("inference"), model_dir)

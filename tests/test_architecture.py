@@ -1,6 +1,7 @@
 """Who may import whom: the rules that keep each room on its own."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,11 @@ def test_deployment_roots_stand_alone() -> None:
         # What of model/ travels in the tarball, and nothing else of it.
         of_ours = {name for name in imports_of(path) if name.split(".")[0] in ROOMS}
         assert all(name.startswith("model.modeling") for name in of_ours), path
+
+
+def test_payload_needs_only_the_standard_library() -> None:
+    names = {name.split(".")[0] for name in imports_of(ROOT / "serving" / "payload.py")}
+    assert names <= sys.stdlib_module_names
 
 
 def test_no_step_asks_whether_it_is_local() -> None:

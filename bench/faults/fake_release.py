@@ -11,12 +11,9 @@ from pipeline_steps.settings import Settings
 from pipeline_steps.tarball import write_tarball
 
 # Says POSITIVE to what holds "good"; a version that begins with "broken" does not load.
-INFERENCE = '''
+INFERENCE = """
 import json
 from pathlib import Path
-
-class BadRequestError(ValueError):
-    """Unused: the function refuses bad requests before."""
 
 class Model:
     def __init__(self, version):
@@ -37,7 +34,7 @@ def predict_fn(texts, model):
 
 def output_fn(prediction, accept):
     return json.dumps(prediction)
-'''
+"""
 # In the function's zip, the part of boto3 that the handler uses: the real one takes 0.4 s of a
 # processor to start, and each release has a function of its own.
 BOTO3 = """

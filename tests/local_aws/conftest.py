@@ -15,9 +15,7 @@ from pipeline_steps.tarball import write_tarball
 
 INFERENCE = """
 import json, pathlib, time
-
-class BadRequestError(ValueError):
-    pass
+from payload import BadRequestError
 
 class Model:
     def __init__(self, version):
