@@ -62,6 +62,11 @@ class TrainingReport(Artefact):
     package_versions: dict[str, str]
     files: dict[str, str]
 
+    @property
+    def summary(self) -> str:
+        """The model in a line."""
+        return f"model {self.model_version}, accuracy {self.result['best_accuracy']:.3f}"
+
 
 @dataclass(frozen=True)
 class ExportReport(Artefact):

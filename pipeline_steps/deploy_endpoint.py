@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_steps import endpoint, registry, releases, scaling, step
@@ -21,16 +20,15 @@ from pipeline_steps.aws import (
     Clients,
     aws_errors,
     create,
-    exists_already,
     find,
     when_role_is_usable,
 )
 from pipeline_steps.errors import ConfigurationError, DeployError
 from pipeline_steps.files import file_hash, hash_of
+from pipeline_steps.model_bucket import ModelBucket
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
-DENIED_CODES = ("AccessDenied", "403")  # a HEAD request is answered without a body
 MAX_NAME = 63  # characters of a Model, EndpointConfig or Endpoint name
 # What AWS's Hugging Face image needs to find our handler functions in the tarball.
 CONTAINER_ENVIRONMENT = {
@@ -86,51 +84,13 @@ def run(settings: Settings, clients: Clients) -> Outcome:
 
 def _upload(settings: Settings, clients: Clients, manifest: Manifest, tarball: Path) -> str:
     """Upload what is not there yet; gives the tarball's URL."""
-    bucket = settings.require("deploy", "bucket")
-    # A bucket of that name in another account must not get our model.
-    owner = {"ExpectedBucketOwner": clients.sts.get_caller_identity()["Account"]}
+    bucket = ModelBucket(settings, clients)
     prefix = f"{settings.deploy.name}/{manifest.model_version}/{manifest.tarball_sha256[:16]}"
     evaluation, described = (settings.work_dir / kind.FILE for kind in (Evaluation, Manifest))
-    try:
+    with bucket.refusals(DeployError):
         for path in (evaluation, described, tarball):
-            key = f"{prefix}/{path.name}"
-            if find(clients.s3.head_object, Bucket=bucket, Key=key, **owner) is None:
-                _upload_once(clients.s3, path, bucket, key, owner)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in DENIED_CODES:
-            raise
-        raise DeployError(
-            f"The bucket {bucket!r} refuses {error.operation_name} (403). Either it belongs to "
-            f"another account than {owner['ExpectedBucketOwner']}, or the role in use may not "
-            "read and write it. Set MODEL_BUCKET to the bucket that `make bootstrap` made."
-        ) from error
-    return f"s3://{bucket}/{prefix}/{tarball.name}"
-
-
-def _upload_once(s3: Any, path: Path, bucket: str, key: str, owner: dict[str, str]) -> None:
-    """Upload in parts, with checksums, what must never be overwritten: its key holds its hash."""
-
-    def once(params: dict[str, Any], **_: Any) -> None:
-        params["IfNoneMatch"] = "*"  # upload_file has no argument for it
-
-    events = [
-        f"provide-client-params.s3.{name}" for name in ("PutObject", "CompleteMultipartUpload")
-    ]
-    for event in events:
-        s3.meta.events.register(event, once)
-    try:
-        extra = {"ChecksumAlgorithm": "SHA256", **owner}
-        s3.upload_file(str(path), bucket, key, ExtraArgs=extra)
-    except Boto3Error as error:
-        # Whose error it is stands behind boto3's own.
-        refused = error.__context__
-        if not isinstance(refused, ClientError):
-            raise
-        if not exists_already(refused):
-            raise refused from error
-    finally:
-        for event in events:
-            s3.meta.events.unregister(event, once)
+            bucket.upload_once(f"{prefix}/{path.name}", path)
+    return bucket.url(f"{prefix}/{tarball.name}")
 
 
 def _create_config(

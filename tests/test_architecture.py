@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = {"model", "pipeline_steps", "local_aws", "serving", "lambda", "bench", "airflow", "tests"}
 STEPS = {
-    "check_data", "train", "export", "evaluate", "package_model", "deploy_endpoint",
-    "create_api", "smoke_test", "notify", "rollback", "teardown",
+    "check_data", "find_checkpoint", "train", "export", "evaluate", "package_model",
+    "deploy_endpoint", "create_api", "smoke_test", "notify", "rollback", "teardown",
     "create_alarms", "monitor", "bootstrap",
 }  # fmt: skip
 CLOUD = {"boto3", "botocore", "sagemaker", "moto"}

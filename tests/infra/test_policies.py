@@ -24,6 +24,8 @@ def iam_role(name: str) -> str:
 
 VERSION = "0123456789ab-01234567"
 MODEL = s3(f"{BUCKET}/{NAME}/0123456789ab/0123456789abcdef/model.tar.gz")
+CHECKPOINT = s3(f"{BUCKET}/{NAME}/training/checkpoints/0123/training.json")
+OF_JOB = s3(f"{BUCKET}/{NAME}/training/jobs/job/output/model.tar.gz")
 TRAINING = sagemaker(f"training-job/{NAME}-{VERSION}")
 MAKES = {"s3:ObjectCreationOperation": "true"}  # PutObject, or the end of an upload in parts
 ONCE = {**MAKES, "s3:if-none-match": "*"}
@@ -45,8 +47,9 @@ EVERYWHERE = [
     Request("s3:PutBucketPolicy", s3(BUCKET)),
     Request("s3:DeleteObjectVersion", s3(f"{BUCKET}/{NAME}/a/b/model.tar.gz")),
     Request("s3:GetObject", s3("another-bucket/x")),
-    # What was approved or released, exchanged for something else
+    # What was trained, approved or released, exchanged for something else
     Request("s3:PutObject", MODEL, MAKES),
+    Request("s3:PutObject", CHECKPOINT, MAKES),
     Request("s3:PutObject", s3(f"{BUCKET}/{NAME}/releases/staging/x.json"), MAKES),
     Request("s3:PutObject", s3(f"{BUCKET}/{NAME}/releases/production/x.json"), MAKES),
     Request("s3:ListBucket", s3("another-bucket")),
@@ -154,13 +157,13 @@ def trained(stack: str) -> dict[str, list[Request]]:
     }
 
 
-def test_written_once_is_for_models_and_history(roles: Account) -> None:
+def test_written_once_is_for_all_but_a_jobs_output(roles: Account) -> None:
     role = roles.roles["deploy-staging"]
     assert role.allows(Request("s3:PutObject", MODEL, ONCE))
+    assert role.allows(Request("s3:PutObject", CHECKPOINT, ONCE))
     # Parts of an upload make no object, and cannot carry the condition
     assert role.allows(Request("s3:PutObject", MODEL, {"s3:ObjectCreationOperation": "false"}))
-    job = s3(f"{BUCKET}/{NAME}/training/job/checkpoint.pt")
-    assert roles.roles["training"].allows(Request("s3:PutObject", job, MAKES))
+    assert roles.roles["training"].allows(Request("s3:PutObject", OF_JOB, MAKES))
 
 
 def test_api_of_another_name_is_refused(roles: Account) -> None:
@@ -210,7 +213,9 @@ WORK = [  # role, action, resource, whether it is allowed
     ("hosting", "ecr:BatchGetImage", AWS_IMAGE, True),
     ("hosting", "ecr:BatchGetImage", arn("ecr", "repository/another"), False),
     ("hosting", "cloudwatch:PutMetricData", "*", False),  # without its namespace
-    ("training", "s3:PutObject", s3(f"{BUCKET}/{NAME}/training/job/model.tar.gz"), True),
+    ("training", "s3:PutObject", OF_JOB, True),
+    ("training", "s3:PutObject", CHECKPOINT, False),
+    ("training", "s3:GetObject", s3(f"{BUCKET}/{NAME}/training/data/0123/train.jsonl"), True),
     ("training", "s3:PutObject", MODEL, False),
     ("training", "s3:PutObject", s3(f"{BUCKET}/{NAME}/releases/production/x.json"), False),
     ("monitor", "logs:FilterLogEvents", arn("logs", f"log-group:/aws/lambda/{NAME}:*"), True),

@@ -3,8 +3,9 @@
 import ast
 import importlib
 import os
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,9 @@ from tests.infra.policy import Request
 Make = Callable[..., Settings]
 ROOM = Path(__file__).parents[2] / "pipeline_steps"
 RELEASE = ["deploy_endpoint", "create_api", "create_alarms", "smoke_test"]
+TRAINING = ["find_checkpoint", "train"]
 BESIDE = ["notify", "rollback", "teardown", "monitor"]
-WITHOUT_AWS = {"check_data", "train", "export", "evaluate", "package_model", "cost"}
+WITHOUT_AWS = {"check_data", "export", "evaluate", "package_model", "cost"}
 ADMINISTRATORS = {"bootstrap"}  # it makes the roles, and runs as a person
 RELEASING = {  # some of what must have been recorded, or the flows no longer do what they say
     *("sagemaker:UpdateEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:UpdateModelPackage"),
@@ -77,7 +79,7 @@ def test_every_step_with_aws_is_recorded() -> None:
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and node.name == "run"
     } - {"__main__"}
-    assert steps - WITHOUT_AWS - ADMINISTRATORS == {*RELEASE, *BESIDE}
+    assert steps - WITHOUT_AWS - ADMINISTRATORS == {*TRAINING, *RELEASE, *BESIDE}
 
 
 def test_releases_and_rollback_are_allowed(
@@ -103,6 +105,18 @@ def test_releases_and_rollback_are_allowed(
     # THEN the role of each job was allowed all of it
     assert {request.action for _, _, request in flows.recorder.calls} >= RELEASING
     assert not (left := sorted(set(flows.denied()))), "\n".join(left)
+
+
+def test_staging_may_keep_checkpoints(flows: Flows, packaged: Settings, aws: LocalAws) -> None:
+    deploy = flows.settings("aaaaaaaaaaaa", "staging").deploy
+    settings = replace(packaged, deploy=deploy)
+    for name in ("train", "find_checkpoint"):
+        # WHEN it is kept, and then looked for on a machine that does not have it
+        step = importlib.import_module(f"pipeline_steps.{name}")
+        assert step.run(settings, flows.recorder.clients("deploy-staging", name)).status == "reused"
+        shutil.rmtree(settings.work_dir / "checkpoint")
+    assert not (left := sorted(set(flows.denied()))), "\n".join(left)
+    assert {doing for _, doing, _ in flows.recorder.calls} == {"train", "find_checkpoint"}
 
 
 @pytest.mark.parametrize("role", ["deploy-staging", "deploy-production", "monitor"])
