@@ -17,7 +17,7 @@ AWS_FLAGS := $(if $(API_PORT),--api-port $(API_PORT))
 # What may be given to `make pipeline`; an empty value leaves the profile's.
 FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
 
-.PHONY: help setup demo pipeline serve stop test lint format bench bootstrap lock clean
+.PHONY: help setup node-modules demo pipeline serve stop test lint format bench bootstrap lock clean
 
 help: ## Show this help
 	@echo 'T5 Sentiment: train, judge, ship and watch a T5 sentiment model'
@@ -31,6 +31,17 @@ $(VENV)/.ready: requirements.txt requirements-aws.txt requirements-dev.txt const
 	@echo 'Setting up .venv (once; a few minutes) ...'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# The tests execute the workflows on GitHub's own parser, which npm packages hold; nothing else does.
+WORKFLOWS := tests/workflows
+NODE_MODULES := $(WORKFLOWS)/node_modules
+
+node-modules: $(NODE_MODULES)/.ready ## Install what executes and lints the workflows (`make test` does it)
+
+$(NODE_MODULES)/.ready: $(WORKFLOWS)/package.json $(WORKFLOWS)/package-lock.json
+	@{ command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; } || { echo 'Node.js 20 or newer and npm are needed: with them the tests execute the workflows. Your package manager has them (apt-get install nodejs npm), or https://nodejs.org.'; exit 2; }
+	@npm ci --prefix $(WORKFLOWS) --silent --no-audit --no-fund
 	@touch $@
 
 demo: $(VENV)/.ready ## The whole pipeline on this machine; API_PORT=8000 is where it will answer
@@ -48,7 +59,7 @@ serve: $(VENV)/.ready ## Keep the local AWS and its APIs up until Ctrl-C
 stop: $(VENV)/.ready ## End the local AWS that runs in the background
 	@$(LOCAL_AWS) stop
 
-test: $(VENV)/.ready ## Run all tests
+test: $(VENV)/.ready $(NODE_MODULES)/.ready ## Run all tests
 	@$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.ready ## Check style and types

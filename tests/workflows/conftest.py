@@ -1,0 +1,43 @@
+"""The fixture `execute`: a workflow of this repository, run as GitHub would; see `running.py`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.workflows.running import HERE, MODULES, ROOT, Executor, snapshot
+
+
+def _executor(source: Path, folder: Path) -> Executor:
+    """An executor of one copy of `source`, for all runs of a session."""
+    if not MODULES.is_file():
+        pytest.fail("GitHub's parser is not installed here: run `make node-modules`.")
+    return Executor(folder / "tree", snapshot(source, folder / "tree"), folder, folder / "cache")
+
+
+def _own(shared: Executor, folder: Path) -> Executor:
+    """The same for one test: with folders and a cache of its own."""
+    return Executor(shared.tree, shared.sha, folder, folder / "cache")
+
+
+@pytest.fixture(scope="session")
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
+    """The executor of this repository's workflows."""
+    return _executor(ROOT, tmp_path_factory.mktemp("workflows"))
+
+
+@pytest.fixture
+def execute(executor: Executor, tmp_path: Path) -> Executor:
+    """Execute a workflow of this repository."""
+    return _own(executor, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Executor:
+    """The executor of the small workflows that pin what GitHub does."""
+    return _executor(HERE / "fixtures", tmp_path_factory.mktemp("fixtures"))
+
+
+@pytest.fixture
+def execute_fixture(fixtures: Executor, tmp_path: Path) -> Executor:
+    """Execute one of the small workflows."""
+    return _own(fixtures, tmp_path)

@@ -1,0 +1,34 @@
+/**
+ * aws-actions/configure-aws-credentials: gives the job the local AWS, and only it.
+ *
+ * As on GitHub the way in is an OIDC token, so the job needs `id-token: write`. The keys are fresh
+ * and masked; that an output with one of them in it is dropped shows here, too.
+ */
+import crypto from "node:crypto";
+import { demand } from "../permissions.js";
+
+const ROLE = /^arn:aws[a-z-]*:iam::(\d{12}):role\/.+$/;
+const REGION = /^[a-z]{2}(-[a-z]+)+-\d$/;
+
+export default function configureAwsCredentials(inputs, { job, run, log }) {
+  const role = inputs["role-to-assume"];
+  const region = inputs["aws-region"];
+  if (!REGION.test(region)) throw new Error(`Region is not valid: '${region}'`);
+  if (!role) throw new Error("Could not load credentials from any providers: no role-to-assume is given");
+  demand(job.permissions, "id-token", "write", "The login to AWS with an OIDC token");
+  const [, account] = ROLE.exec(role) ?? [];
+  if (!account) throw new Error(`Source Account ID is needed: '${role}' is no ARN of a role`);
+  if (!run.request.aws.AWS_ENDPOINT_URL) throw new Error("This run has no AWS; pass one with aws=.");
+  const keys = {
+    AWS_ACCESS_KEY_ID: `ASIA${crypto.randomBytes(8).toString("hex").toUpperCase()}`,
+    AWS_SECRET_ACCESS_KEY: crypto.randomBytes(20).toString("hex"),
+    AWS_SESSION_TOKEN: crypto.randomBytes(40).toString("hex"),
+  };
+  Object.values(keys).forEach((value) => job.masks.add(value));
+  if (inputs["mask-aws-account-id"] === "true") job.masks.add(account);
+  const regions = { AWS_REGION: region, AWS_DEFAULT_REGION: region };
+  Object.assign(job.variables, run.request.aws, keys, regions);
+  run.logins.push({ job: job.path, role, region, environment: job.environment || null });
+  log(`Authenticated as ${role}`);
+  return { "aws-account-id": account, "authenticated-arn": role };
+}
