@@ -17,7 +17,7 @@ AWS_FLAGS := $(if $(API_PORT),--api-port $(API_PORT))
 # What may be given to `make pipeline`; an empty value leaves the profile's.
 FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
 
-.PHONY: help setup node-modules demo pipeline serve stop test lint format bench bootstrap lock clean
+.PHONY: help setup node-modules demo pipeline serve stop test lint lint-workflows format bench bootstrap lock clean
 
 help: ## Show this help
 	@echo 'T5 Sentiment: train, judge, ship and watch a T5 sentiment model'
@@ -62,10 +62,13 @@ stop: $(VENV)/.ready ## End the local AWS that runs in the background
 test: $(VENV)/.ready $(NODE_MODULES)/.ready ## Run all tests
 	@$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
-lint: $(VENV)/.ready ## Check style and types
+lint: $(VENV)/.ready lint-workflows ## Check style, types and workflows
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+
+lint-workflows: $(VENV)/.ready $(NODE_MODULES)/.ready ## Check the workflows as GitHub and an attacker would
+	@$(PY) -m tests.workflows.lint
 
 format: $(VENV)/.ready ## Format the code
 	@$(VENV)/bin/ruff check --fix-only --quiet .

@@ -57,7 +57,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dacite
-import yaml
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -259,7 +258,6 @@ class Executor:
             "corrupt": list(corrupt), "machine": machine or {}, "is_fork": is_fork,
             "aws": {name: value for name, value in variables.items() if name in _OF_AWS},
             "minute_seconds": minute_seconds, "parallel": 2,
-            "actions": yaml.safe_load((HERE / "actions.yaml").read_text(encoding="utf-8")),
         }  # fmt: skip
         return _read(*_spawn(folder, request, timeout_seconds))
 

@@ -1,13 +1,16 @@
 /** Actions from the marketplace: each pinned, checked against its own inputs, and stood in for. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import YAML from "yaml";
 import { WorkflowError } from "./errors.js";
 import { actionInputs } from "./inputs.js";
 
+const TABLE = fileURLToPath(new URL("../actions.yaml", import.meta.url));
+
+/** actions.yaml: by name, what one version of an action takes and gives. */
 export class ActionTable {
-  /** @param {object} table of actions.yaml: by name, what a version takes and gives */
-  constructor(table) {
-    this.table = table;
+  constructor() {
+    this.table = YAML.parse(readFileSync(TABLE, "utf8"));
   }
 
   /** What is known of `owner/name[/path]@commit`; another commit than the table's is refused. */

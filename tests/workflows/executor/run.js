@@ -14,7 +14,7 @@ export class Run {
   constructor(request) {
     this.request = request;
     this.repository = new Repository(request.root);
-    this.actions = new ActionTable(request.actions);
+    this.actions = new ActionTable();
     this.folder = request.folder;
     this.cancelled = false;
     this.jobs = {};
