@@ -40,7 +40,7 @@ from pipeline_steps.artefacts import (
     TrainingReport,
 )
 from pipeline_steps.aws import Clients
-from pipeline_steps.errors import ConfigurationError, PipelineError
+from pipeline_steps.errors import ConfigurationError, describe
 from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Run
@@ -93,7 +93,7 @@ class Pipeline:
             for step_of_plan in steps:
                 self._run_step(*step_of_plan)
         except BaseException as error:
-            self.error = _describe(error)
+            self.error = describe(error)
             self.stopped = isinstance(error, KeyboardInterrupt)
             left = steps[len(self.records) :]
             self.records += [StepRecord(name, "skipped", 0, "", where) for name, _, where in left]
@@ -110,7 +110,7 @@ class Pipeline:
         try:
             outcome = run(settings, self.clients)
         except BaseException as error:
-            self._record(name, where, "failed", started, _describe(error))
+            self._record(name, where, "failed", started, describe(error))
             raise
         self._record(name, where, outcome.status, started, outcome.detail)
 
@@ -129,8 +129,8 @@ class Pipeline:
             outcome = notify.run(self.settings, self.clients)
         except Exception as error:  # noqa: BLE001 - whatever it is, the result stands
             # A mail that cannot be sent must not make a good release look bad, or hide a failure.
-            self._record("notify", None, "failed", started, _describe(error))
-            print(f"warning: no mail was sent. {_describe(error)}", file=sys.stderr)
+            self._record("notify", None, "failed", started, describe(error))
+            print(f"warning: no mail was sent. {describe(error)}", file=sys.stderr)
         else:
             self._record("notify", None, outcome.status, started, outcome.detail)
 
@@ -178,12 +178,6 @@ def _cost(settings: Settings) -> str:
     return f"about {made.total:,.2f} USD a month on AWS, with {requests:,} requests and a training"
 
 
-def _describe(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "Stopped by hand or by a signal."
-    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
-
-
 def _run(arguments: argparse.Namespace) -> None:
     settings = settings_module.from_flags(arguments)
     with step.locked(settings.work_dir):
@@ -199,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the pipeline and give back its exit code."""
     parser = step.parser_with_flags(__doc__, "python -m pipeline_steps")
     parsed = parser.parse_args(arguments)
-    return step.exit_code_of(lambda: _run(parsed))
+    return step.exit_code_of(lambda: _run(parsed), "pipeline")
 
 
 if __name__ == "__main__":

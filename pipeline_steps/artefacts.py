@@ -97,11 +97,21 @@ class GoldenAnswer:
 
 
 @dataclass(frozen=True)
+class Mistake:
+    """A text that the candidate judged wrongly; `score` is the probability of what it answered."""
+
+    text: str
+    label: str
+    answered: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Evaluation(Artefact):
     """How the candidate did on the validation split.
 
-    `baseline` is what the monitor holds live answers against; None in files from before there was
-    one.
+    `mistakes` are those it was surest of. `baseline` is what the monitor holds live answers
+    against; None in files from before there was one.
     """
 
     FILE: ClassVar[str] = "evaluation.json"
@@ -118,6 +128,7 @@ class Evaluation(Artefact):
     confusion_matrix: dict[str, dict[str, int]]
     golden: list[GoldenAnswer]
     baseline: Distribution | None = None
+    mistakes: list[Mistake] = field(default_factory=list)
 
     @property
     def metrics(self) -> dict[str, float]:

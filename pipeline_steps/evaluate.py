@@ -6,6 +6,7 @@ Reads `data.json` and `candidate/`, writes `evaluation.json`, and ends with exit
 accuracy is below `min_accuracy`: nothing after it runs.
 """
 
+import json
 import sys
 from typing import Any
 
@@ -13,8 +14,14 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from model.data import LABELS, Example
-from pipeline_steps import drift, golden, step
-from pipeline_steps.artefacts import DataReport, Evaluation, ExportReport, GoldenAnswer
+from pipeline_steps import drift, github, golden, step
+from pipeline_steps.artefacts import (
+    DataReport,
+    Evaluation,
+    ExportReport,
+    GoldenAnswer,
+    Mistake,
+)
 from pipeline_steps.aws import Clients
 from pipeline_steps.checked_data import read_checked_data
 from pipeline_steps.console import ProgressReporter
@@ -26,6 +33,7 @@ from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
 GOLDEN_ANSWERS = 32
+MISTAKES = 10  # the worst ones, which are looked at first
 
 
 def run(settings: Settings, clients: Clients) -> Outcome:
@@ -43,6 +51,8 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     if evaluation is None or not reused:
         evaluation = _evaluate(settings, exported, data_hash)
         evaluation.save(settings.work_dir)
+    github.set_output("model_version", evaluation.model_version)
+    github.set_output("metrics", json.dumps(evaluation.metrics))
     refuse_below_bar(evaluation, settings)
     low, high = evaluation.accuracy_interval
     return Outcome(
@@ -118,7 +128,18 @@ def measure(
             drift.Answer(said["label"], said["score"], len(text), _unknown_share(said))
             for text, said in pairs
         ),
+        mistakes=_worst(answers, truth),
     )
+
+
+def _worst(answers: list[GoldenAnswer], truth: list[str]) -> list[Mistake]:
+    """The wrong answers that were given with the most confidence."""
+    wrong = [
+        Mistake(said.text, want, said.label, said.score)
+        for said, want in zip(answers, truth, strict=True)
+        if said.label != want
+    ]
+    return sorted(wrong, key=lambda mistake: -mistake.score)[:MISTAKES]
 
 
 def _unknown_share(said: dict[str, Any]) -> float | None:

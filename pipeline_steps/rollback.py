@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
     def rollback(settings: Settings, clients: Clients) -> Outcome:
         return run(settings, clients, parsed.to, parsed.reason)
 
-    return step.exit_code_of(lambda: step.run_locked(rollback, parsed))
+    return step.exit_code_of(lambda: step.run_locked(rollback, parsed), "rollback")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Settings: one profile of `pipeline.toml`, overridden by the environment, then by flags.
 
-A field's group is its table in the file (`[sst2.gate] min_accuracy`) and its name is its flag
-(`--min-accuracy`). The groups are in `setting_groups.py`, training's in `model/settings.py`.
+A field's group is its table in the file (`[sst2.gate] min_accuracy`), its name is its flag
+(`--min-accuracy`) and its environment variable (`T5_MIN_ACCURACY`). The groups are in
+`setting_groups.py`, training's in `model/settings.py`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from model.settings import TrainingSettings
+from pipeline_steps import github
 from pipeline_steps.errors import ConfigurationError
 from pipeline_steps.setting_groups import (
     CheckSettings,
@@ -28,6 +30,7 @@ from pipeline_steps.setting_groups import (
     WatchSettings,
 )
 
+VARIABLE = "T5_"  # and a setting's name in capitals: how a workflow hands over its inputs
 PROFILE_FILE = Path(__file__).parents[1] / "pipeline.toml"
 
 
@@ -89,7 +92,16 @@ class Settings:
         env = f", the environment variable {field.metadata['env']}" if field.metadata["env"] else ""
         raise ConfigurationError(
             f"{name} ({field.metadata['help']}) is not set. Set it with {_flag(name)}{env}, or "
-            f"{name} in [{self.profile}.{group}] of {PROFILE_FILE.name}."
+            f"{name} in [{self.profile}.{group}] of {PROFILE_FILE.name}.{self._on_github(env)}"
+        )
+
+    @staticmethod
+    def _on_github(env: str) -> str:
+        if not env or not github.in_actions():
+            return ""
+        return (
+            " On GitHub it is a variable (Settings, Secrets and variables, Actions); "
+            "docs/github-setup.md has them all."
         )
 
 
@@ -107,7 +119,8 @@ GROUPS: dict[str, Any] = {
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add `--profile`, `--build-dir` and a flag for every field of every group."""
-    parser.add_argument("--profile", default="demo", help="table of pipeline.toml (default: demo)")
+    profile = os.environ.get(f"{VARIABLE}PROFILE") or "demo"
+    parser.add_argument("--profile", default=profile, help="table of pipeline.toml (default: demo)")
     parser.add_argument("--build-dir", type=Path, default=Path("build"), help="default: build")
     for group, cls in GROUPS.items():
         flags = parser.add_argument_group(f"[{group}]")
@@ -139,15 +152,16 @@ def load(
         ConfigurationError: unknown profile, table or key, or a value of the wrong kind.
     """
     tables = _read_profile(file, profile)
+    _refuse_unknown_variables()
     groups: dict[str, Any] = {}
     for group, cls in GROUPS.items():
         values = tables.pop(group, {})
         _refuse_unknown(values, _fields(cls), f"[{profile}.{group}] of {file.name}")
         for field, kind in _typed_fields(cls):
             where = f"{field.name} in [{profile}.{group}] of {file.name}"
-            env = field.metadata.get("env")
-            if env and os.environ.get(env):
-                values[field.name], where = os.environ[env], f"the environment variable {env}"
+            for env in (field.metadata.get("env"), VARIABLE + field.name.upper()):
+                if env and os.environ.get(env):
+                    values[field.name], where = os.environ[env], f"the environment variable {env}"
             if overrides and field.name in overrides:
                 values[field.name], where = overrides[field.name], _flag(field.name)
             if field.name in values:
@@ -183,6 +197,12 @@ def _refuse_unknown(names: Any, known: Any, where: str) -> None:
             raise ConfigurationError(
                 f"{where}: unknown name {name!r}.{hint} Known: {', '.join(sorted(known))}."
             )
+
+
+def _refuse_unknown_variables() -> None:
+    known = {"PROFILE"} | {name.upper() for cls in GROUPS.values() for name in _fields(cls)}
+    given = [name for name in os.environ if name.startswith(VARIABLE) and os.environ[name]]
+    _refuse_unknown(given, {VARIABLE + name for name in known}, "an environment variable")
 
 
 def _fields(cls: Any) -> dict[str, dataclasses.Field[Any]]:

@@ -1,20 +1,22 @@
 """What every step shares: its outcome, its command line, and the lock on its work folder."""
 
 import argparse
-import errno
 import fcntl
+import inspect
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from pipeline_steps import github
 from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients
-from pipeline_steps.errors import ConfigurationError, PipelineError
+from pipeline_steps.errors import ConfigurationError, PipelineError, describe, is_full_disk
 from pipeline_steps.settings import Settings
 
 Status = Literal["done", "reused", "skipped"]
@@ -34,7 +36,8 @@ Run = Callable[[Settings, Clients], Outcome]
 def main(run: Run, description: str | None, arguments: list[str] | None = None) -> int:
     """Run one step from the command line and give back its exit code."""
     parser = parser_with_flags(description)
-    return exit_code_of(lambda: run_locked(run, parser.parse_args(arguments)))
+    name = Path(inspect.getfile(run)).stem
+    return exit_code_of(lambda: run_locked(run, parser.parse_args(arguments)), name)
 
 
 def parser_with_flags(
@@ -55,31 +58,35 @@ def parser_with_flags(
 def run_locked(run: Run, arguments: argparse.Namespace) -> None:
     """Run a step with the settings that `arguments` ask for, alone in its work folder."""
     settings = settings_module.from_flags(arguments)
+    started = time.monotonic()
     with locked(settings.work_dir):
         outcome = run(settings, Clients())
     print(f"{outcome.status}: {outcome.detail}")
+    github.set_output("seconds", f"{time.monotonic() - started:.2f}")
+    github.set_output("status", outcome.status)
+    github.set_output("detail", outcome.detail)
 
 
-def exit_code_of(work: Callable[[], Any]) -> int:
-    """Run `work`; an error of ours becomes its message on stderr and its exit code."""
+def exit_code_of(work: Callable[[], Any], name: str = "error") -> int:
+    """Run `work`; an error of ours becomes its message on stderr and its exit code.
+
+    Args:
+        work: what the command does.
+        name: of the command, for the list of errors that GitHub shows.
+    """
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         work()
-    except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (Exception, KeyboardInterrupt) as error:
+        told = describe(error)
+        github.tell_error(name, told)
+        if isinstance(error, KeyboardInterrupt):
+            print(told, file=sys.stderr)
+            return 130
+        if not isinstance(error, PipelineError) and not is_full_disk(error):
             raise
-        print(
-            f"error: The disk is full ({error.filename or 'while writing'}). Nothing half-written "
-            "is left. Free some space and run the same command: it goes on where this one ended.",
-            file=sys.stderr,
-        )
-        return PipelineError.exit_code
-    except KeyboardInterrupt:
-        print("Stopped. The same command goes on where this one ended.", file=sys.stderr)
-        return 130
+        print(f"error: {told}", file=sys.stderr)
+        return getattr(error, "exit_code", PipelineError.exit_code)
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0

@@ -199,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--confirm", metavar="NAME", help="the name of what is torn down, instead of being asked"
     )
     parser.add_argument("--artefacts", action="store_true", help="tarballs and history in S3, too")
-    return step.exit_code_of(lambda: _run(parser.parse_args(arguments)))
+    return step.exit_code_of(lambda: _run(parser.parse_args(arguments)), "teardown")
 
 
 if __name__ == "__main__":

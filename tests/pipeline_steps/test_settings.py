@@ -48,6 +48,33 @@ def test_environment_overrides_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load("demo").deploy.bucket == "of-the-runner"
 
 
+def test_every_setting_is_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T5_PROFILE", "sst2")
+    monkeypatch.setenv("T5_EPOCHS", "7")
+    monkeypatch.setenv("T5_MIN_ACCURACY", "")  # an input that was left empty
+    assert parse().profile == "sst2"
+    assert parse().training.epochs == 7
+    assert parse("--epochs", "8").training.epochs == 8
+    assert parse().gate.min_accuracy == load("sst2").gate.min_accuracy
+    monkeypatch.setenv("T5_EPOCHS", "many")
+    with pytest.raises(ConfigurationError, match="variable T5_EPOCHS: 'many' is not a value of ty"):
+        parse()
+
+
+def test_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T5_EPOCS", "7")
+    with pytest.raises(ConfigurationError, match="Did you mean 'T5_EPOCHS'"):
+        load("demo")
+
+
+def test_missing_variable_says_where_github_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=r"is not set.*MODEL_BUCKET(?!.*GitHub)"):
+        load("demo").require("deploy", "bucket")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with pytest.raises(ConfigurationError, match=r"MODEL_BUCKET.*On GitHub it is a variable"):
+        load("demo").require("deploy", "bucket")
+
+
 def test_flag_overrides_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_BUCKET", "of-the-runner")
     assert parse("--bucket", "of-the-flag").deploy.bucket == "of-the-flag"

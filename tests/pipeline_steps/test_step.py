@@ -1,5 +1,6 @@
 """A step's command line: exit codes, messages, and one run at a time in a folder."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -45,6 +46,29 @@ def test_error_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     captured = capsys.readouterr()
     assert captured.err == "error: what came, what to do\n"
     assert captured.out == ""
+
+
+def test_github_is_told_of_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
+    # WHEN one ends well THEN later jobs learn how
+    exit_code(None, tmp_path)
+    told = (tmp_path / "outputs").read_text()
+    assert "status=done\ndetail=profile demo\n" in told
+    assert "seconds=0." in told
+    # WHEN it fails, expected or not, THEN there is an annotation and an output
+    for error in (PipelineError("what came"), ZeroDivisionError("a bug"), KeyboardInterrupt()):
+        with contextlib.suppress(ZeroDivisionError):
+            exit_code(error, tmp_path)
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("::error")]
+    assert printed[:2] == [
+        "::error title=test_step::what came",
+        "::error title=test_step::ZeroDivisionError: a bug",
+    ]
+    assert "Stopped by hand" in printed[2]
+    assert (tmp_path / "outputs").read_text().count("error=") == 3
 
 
 def test_unexpected_error_keeps_its_traceback(tmp_path: Path) -> None:
