@@ -29,6 +29,7 @@ REPOSITORY = Path(__file__).parents[1]
 MODEL_FILES = ("model.safetensors", "config.json", "tokenizer.json")
 CODE_FILES = {
     "serving/inference.py": "code/inference.py",
+    "serving/runtime_pytorch.py": "code/runtime_pytorch.py",
     "serving/payload.py": "code/payload.py",
     # In the container the code stands in /opt/ml/model/code; without this file `import model`
     # would find the folder /opt/ml/model instead.

@@ -19,7 +19,8 @@ def test_candidate_holds_model_and_code(packaged: Settings) -> None:
     candidate = packaged.work_dir / "candidate"
     assert set(report.files) == {
         "model.safetensors", "config.json", "tokenizer.json",
-        "code/inference.py", "code/payload.py", "code/model/__init__.py", "code/model/modeling.py",
+        "code/inference.py", "code/payload.py", "code/runtime_pytorch.py",
+        "code/model/__init__.py", "code/model/modeling.py",
     }  # fmt: skip
     assert file_hashes(candidate) == report.files
     shipped = (candidate / "code" / "inference.py").read_bytes()

@@ -1,6 +1,7 @@
 """The handler functions: what they take, what they answer, and that batches change nothing."""
 
 import json
+import pickle
 from typing import Any
 
 import inference
@@ -52,7 +53,7 @@ def test_tokens_are_counted_without_special_ones(model: inference.LoadedModel) -
 def test_long_text_is_cut_not_refused(model: inference.LoadedModel) -> None:
     (prediction,) = inference.predict_fn(Request(["word " * 100_000]), model)["predictions"]
     assert prediction["score"] > 0
-    assert prediction["tokens"] == model.classifier.config.max_input_tokens - 1
+    assert prediction["tokens"] == 127  # the limit is 128, and the last of them ends the text
 
 
 @settings(deadline=None, max_examples=50)
@@ -71,8 +72,55 @@ def test_faulty_line_is_answered_in_its_place(model: inference.LoadedModel) -> N
     assert "label" in third
 
 
-def test_missing_weights_refuse_to_load(packaged: Settings) -> None:
-    candidate = packaged.work_dir / "candidate"
-    (candidate / "model.safetensors").unlink()
-    with pytest.raises(OSError, match=r"model\.safetensors"):
-        inference.model_fn(str(candidate))
+def explained(model: inference.LoadedModel, *texts: str) -> list[list[dict[str, Any]]]:
+    answer = inference.predict_fn(Request(list(texts), explain=True), model)
+    return [prediction["explanation"] for prediction in answer["predictions"]]
+
+
+def test_explanation_is_of_words_in_their_places(model: inference.LoadedModel) -> None:
+    # Characters are counted, not bytes; padding and the end of the text are left out.
+    longer = "and this one is so much longer that the other is padded"
+    first, second = explained(model, "☃ a  fine film", longer)
+    assert "".join(token["text"] for token in first) == "☃afinefilm"
+    assert first[-1]["end"] == 14
+    assert "".join(token["text"] for token in second) == longer.replace(" ", "")
+    assert all(0 <= token["gate"] <= 1 for token in first + second)
+
+
+def test_explanation_is_left_out_unless_asked_for(model: inference.LoadedModel) -> None:
+    (prediction,) = inference.predict_fn(Request(["fine"]), model)["predictions"]
+    assert "explanation" not in prediction
+
+
+@settings(deadline=None, max_examples=50)
+@given(text=st.text(min_size=1).filter(str.strip))
+def test_any_explanation_stays_inside_its_text(model: inference.LoadedModel, text: str) -> None:
+    (explanation,) = explained(model, text)
+    for token in explanation:
+        assert 0 <= token["start"] <= token["end"] <= len(text)
+        assert text[token["start"] : token["end"]] == token["text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("model.safetensors", None, r"expected one of model\.safetensors"),
+        ("model.safetensors", b"", r"\(0 bytes\) is no readable model"),
+        ("model.safetensors", pickle.dumps({"weights": [1.0]}), "is a pickle"),
+        ("model.safetensors", b"PK\x03\x04 as torch.save writes", "is a pickle"),
+        ("tokenizer.json", b"{", "is no readable tokenizer"),
+        ("tokenizer.json", None, "is no readable tokenizer"),
+        ("config.json", b"{}", r"is not the configuration .*id2label"),
+        ("config.json", None, "is not the configuration"),
+    ],
+)
+def test_damaged_file_refuses_to_load(
+    packaged: Settings, name: str, damage: bytes | None, reason: str
+) -> None:
+    path = packaged.work_dir / "candidate" / name
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage)
+    with pytest.raises(inference.ModelFileError, match=reason):
+        inference.model_fn(str(packaged.work_dir / "candidate"))
