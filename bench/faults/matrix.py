@@ -121,7 +121,7 @@ class Matrix:
             if not self.world.is_recorded(start.site):
                 start.site.abandon()
             start = Start(start.site, start.site.package(), start.site.versions[-1])
-        again = self._run(flow, start, Injector()) if outcome not in ("retried", "went on") else ""
+        again = self._run(flow, start, Injector()) if outcome != "retried" else ""
         if again:
             problems.append(f"the run after it: {again}")
         elif outcome in ("told", "killed"):

@@ -92,10 +92,11 @@ def _table(cells: list[Cell]) -> str:
     lines = [
         "## Calls × faults",
         "",
-        "**retried**: the run did not notice. **went on**: it completed without that call. "
-        "**told**: it ended in an error that names the call and what to do, and the next run "
-        "completed. **killed**: the process ended there, and the next run completed (in the last "
-        "column: another release was shipped instead). **✗**: not survived, see below. "
+        "**retried**: the run did not notice. **went on**: it completed without that call, and the "
+        "next run made up for it. **told**: it ended in an error that names the call and what to "
+        "do, and the next run completed. **killed**: the process ended there, and the next run "
+        "completed (in the last column: another release was shipped instead). "
+        "**✗**: not survived, see below. "
         "A number behind a call says which one of several in that step it is.",
         "",
         "| flow | step | call | " + " | ".join(COLUMNS) + " |",
