@@ -61,8 +61,13 @@ def run_locked(run: Run, arguments: argparse.Namespace) -> None:
     started = time.monotonic()
     with locked(settings.work_dir):
         outcome = run(settings, Clients())
-    print(f"{outcome.status}: {outcome.detail}")
     github.set_output("seconds", f"{time.monotonic() - started:.2f}")
+    tell(outcome)
+
+
+def tell(outcome: Outcome) -> None:
+    """Say what was done, to people and to the job that this may run in."""
+    print(f"{outcome.status}: {outcome.detail}")
     github.set_output("status", outcome.status)
     github.set_output("detail", outcome.detail)
 

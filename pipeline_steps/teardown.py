@@ -189,7 +189,7 @@ def _run(parsed: argparse.Namespace) -> None:
             with_artefacts=parsed.artefacts,
             confirmed=parsed.confirm,
         )
-    print(f"{outcome.status}: {outcome.detail}")
+    step.tell(outcome)
 
 
 def main(arguments: list[str] | None = None) -> int:

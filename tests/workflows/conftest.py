@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipeline_steps.conftest import aws, release
 from tests.workflows.running import HERE, MODULES, ROOT, Executor, snapshot
+
+__all__ = ["aws", "release"]  # fixtures of the steps, for the scenarios
 
 
 def _executor(source: Path, folder: Path) -> Executor:

@@ -57,11 +57,15 @@ def json_schemas(root: Path) -> str:
 
 def shellcheck(root: Path) -> str:
     """What is wrong with the shell there is: scripts, and the `run:` blocks of the YAML."""
+    try:
+        blocks = list(_run_blocks(root))
+    except yaml.YAMLError as error:
+        return f"{error}\n"
     command = [str(BIN / "shellcheck"), "--shell", "bash", "--format", "gcc"]
     files = [root / ".ci" / "run", *root.glob("[!.]*/**/*.sh")]
     scripts = [str(file) for file in files if file.is_file() and not MADE & set(file.parts)]
     with tempfile.TemporaryDirectory() as folder:
-        for number, (where, script) in enumerate(_run_blocks(root)):
+        for number, (where, script) in enumerate(blocks):
             file = Path(folder, f"{number:03} {where.replace('/', ' ')}")
             file.write_text(script, encoding="utf-8")
             scripts.append(str(file))

@@ -30,10 +30,11 @@ export function killLeftovers(of = groups) {
  * Run a command until it ends.
  *
  * @param {string[]} command
- * @param {{cwd: string, env: object, onLine: (line: string) => void, signal: AbortSignal}} options
+ * @param {{cwd: string, env: object, onLine: (line: string) => void, signal: AbortSignal,
+ *   minuteSeconds: number}} options
  * @returns {Promise<{code: number, group: number}>} `code` is 128 + n where a signal ended it
  */
-export async function runProcess(command, { cwd, env, onLine, signal }) {
+export async function runProcess(command, { cwd, env, onLine, signal, minuteSeconds }) {
   const child = spawn(command[0], command.slice(1), {
     cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"],
   });
@@ -48,7 +49,7 @@ export async function runProcess(command, { cwd, env, onLine, signal }) {
     let delay = 0;
     for (const [name, patience] of ENDING) {
       timers.push(setTimeout(() => child.kill(name), delay));
-      delay += patience;
+      delay += (patience * minuteSeconds) / 60;
     }
     timers.push(setTimeout(() => killLeftovers([child.pid]), delay));
   };

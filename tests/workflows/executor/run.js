@@ -7,7 +7,8 @@ import { ActionTable } from "./actions.js";
 import { WorkflowError } from "./errors.js";
 import { Repository } from "./workflow.js";
 
-const GH = fileURLToPath(new URL("gh.js", import.meta.url));
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+const GH = [process.execPath, "--import", here("json_modules.js"), here("gh.js")];
 
 export class Run {
   /** @param {object} request as `running.py` writes it */
@@ -30,7 +31,7 @@ export class Run {
       for (const target of Object.keys(request[kind])) this.#targets.set(`${kind} ${target}`, false);
     }
     for (const folder of [this.bin, this.tokens]) fs.mkdirSync(folder, { recursive: true });
-    const gh = [process.execPath, GH, this.folder, request.root].map((part) => `'${part}'`).join(" ");
+    const gh = [...GH, this.folder, request.root].map((part) => `'${part}'`).join(" ");
     fs.writeFileSync(path.join(this.bin, "gh"), `#!/bin/sh\nexec ${gh} "$@"\n`, { mode: 0o755 });
     this.#slots = request.parallel;
   }

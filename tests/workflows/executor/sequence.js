@@ -142,6 +142,7 @@ export class Sequence {
     const env = { ...job.baseVariables(github), ...running.variables, ...files.files };
     const { code, group } = await runProcess(command, {
       cwd: path.resolve(job.workspace, folder), env, signal: running.controller.signal,
+      minuteSeconds: job.run.request.minute_seconds,
       onLine: this.#lineReader(running),
     });
     job.groups.push(group);

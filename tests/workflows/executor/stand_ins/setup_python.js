@@ -25,7 +25,8 @@ export default function setupPython(inputs, { job, run, log }) {
   fs.mkdirSync(site, { recursive: true });
   fs.mkdirSync(path.join(home, "bin"), { recursive: true });
   const bin = path.join(prefix, "bin");
-  fs.writeFileSync(path.join(home, "pyvenv.cfg"), `home = ${bin}\nversion = ${version}\n`);
+  const settings = [`home = ${bin}`, "include-system-site-packages = false", `version = ${version}`];
+  fs.writeFileSync(path.join(home, "pyvenv.cfg"), `${settings.join("\n")}\n`);
   for (const name of ["python", "python3"]) {
     link(path.join(bin, `python${minor}`), path.join(home, "bin", name));
   }
