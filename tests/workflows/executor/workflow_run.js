@@ -7,8 +7,9 @@ import { callInputs, dispatchInputs } from "./inputs.js";
 import { JobRun } from "./job_run.js";
 import { combinationsOf, suffixOf } from "./matrix.js";
 import { ceilingOf, effective, grantsOf } from "./permissions.js";
+import { isStarted } from "./triggers.js";
 
-/** The workflow that the event starts. */
+/** The workflow, if the event starts it. */
 export async function topLevel(run) {
   const { request } = run;
   const definition = await run.repository.workflow(`.github/workflows/${request.file}`);
@@ -19,6 +20,7 @@ export async function topLevel(run) {
         `${Object.keys(definition.events).join(", ")}.`,
     );
   }
+  if (!isStarted(declared, request)) return undefined;
   request.workflow = definition.yaml.name ?? definition.name;
   const inputs = dispatchInputs(declared?.inputs ?? {}, request.inputs, definition.name);
   const github = githubContext(request, inputs);
