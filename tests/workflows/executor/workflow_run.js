@@ -182,6 +182,7 @@ class WorkflowRun {
       permissions: this.permissions[job.id], defaults: this.definition.yaml.defaults?.run ?? {},
     });
     group.runs.push(jobRun);
+    this.run.join(jobRun); // one that waits for a runner can be cancelled, too
     const ended = await this.run.onRunner(() => jobRun.execute());
     if (ended.result === "failure" && group.failFast) group.runs.forEach((each) => each.cancel());
     return ended;
