@@ -1,4 +1,6 @@
-"""What functions print, as CloudWatch Logs keeps it: a group a function, a stream an environment.
+"""What functions and training jobs print, as CloudWatch Logs keeps it.
+
+A function has a group, and each of its environments a stream; all jobs share a group.
 
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
 """
@@ -11,7 +13,7 @@ from typing import Any, Self
 
 from moto.awslambda.models import LambdaFunction
 from moto.core.utils import utcnow
-from moto.logs.models import LogEvent, LogGroup, logs_backends
+from moto.logs.models import LogEvent, LogGroup, LogsBackend, logs_backends
 
 MOST_EVENTS = 5000  # of a group, the newest; AWS keeps all for as long as the retention says
 SPARE = 500  # that are let go at once, so that not every line has to look for the oldest
@@ -54,11 +56,18 @@ class FunctionLogs:
 
     def write(self, function: LambdaFunction, stream: str, line: bytes) -> None:
         """Append one line that an environment of `function` has printed."""
+        backend = logs_backends[function.account_id][function.region]
+        self.append(backend, function.logs_group_name, stream, line)
+
+    def append(self, backend: LogsBackend, name: str, stream: str, line: bytes) -> None:
+        """Append one line to a stream of the group `name`."""
         message = line.decode("utf-8", "replace").rstrip("\n")
         now = int(time.time() * 1000)
         # moto's backends know no locks, and a snapshot must see them at rest.
         with self._gate:
-            group = self._group(function)
+            # Made on the first line, and again by the next one after somebody has deleted it.
+            backend.ensure_log_group(name)
+            group = backend.groups[name]
             if stream not in group.streams:
                 group.create_log_stream(stream)
                 group.streams[stream].events = _Events()
@@ -66,14 +75,6 @@ class FunctionLogs:
             group.streams[stream].stored_bytes += len(message)
             group.streams[stream].last_ingestion_time = utcnow()
             self._let_go(group)
-
-    @staticmethod
-    def _group(function: LambdaFunction) -> LogGroup:
-        backend = logs_backends[function.account_id][function.region]
-        name = function.logs_group_name
-        # Made on the first line, and again by the next one after somebody has deleted it.
-        backend.ensure_log_group(name)
-        return backend.groups[name]
 
     @staticmethod
     def _let_go(group: LogGroup) -> None:

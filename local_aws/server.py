@@ -30,6 +30,7 @@ from local_aws import (
     sagemaker_lists,
     sagemaker_rules,
     tagging_rules,
+    training_rules,
     watch_rules,
 )
 from local_aws.children import Children
@@ -42,11 +43,13 @@ from local_aws.lock import StateLock
 from local_aws.moto_patches import Patches
 from local_aws.sagemaker_plane import SageMakerPlane
 from local_aws.state import StateStore, stores
+from local_aws.training_plane import TrainingPlane
 
 REGION = "us-east-1"
 BUCKET = "t5-sentiment-models"
 ROLES = {
     "SAGEMAKER_ROLE_ARN": ("t5-sentiment-sagemaker", "sagemaker.amazonaws.com"),
+    "TRAINING_ROLE_ARN": ("t5-sentiment-jobs", "sagemaker.amazonaws.com"),
     "LAMBDA_ROLE_ARN": ("t5-sentiment-lambda", "lambda.amazonaws.com"),
 }
 SENDER = "pipeline@example.com"
@@ -132,7 +135,9 @@ class LocalAws:
         # Callbacks run last first: what requests wait for must end before the servers do.
         stack.callback(self._sagemaker.close)
         stack.callback(self._functions.close)
+        stack.callback(self._training.close)
         self._sagemaker.resume(_backends("sagemaker"))
+        self._training.resume(_backends("sagemaker"))
         self._provide_basics()
         lock.publish(self.facts())
 
@@ -140,11 +145,11 @@ class LocalAws:
         children = Children(self.state / "children.json")
         children.end_leftovers()
         backends = _backends("apigatewayv2")
-        self._functions = LambdaPlane(
-            self.state / "lambda", children, self._base_variables, FunctionLogs(gate)
-        )
+        logs = FunctionLogs(gate)
+        self._functions = LambdaPlane(self.state / "lambda", children, self._base_variables, logs)
         self._functions.start()
         self._sagemaker = SageMakerPlane(self.state / "containers", gate, store.changed, children)
+        self._training = TrainingPlane(self.state / "training", gate, store.changed, children, logs)
         self._door = FrontDoor(gate, store.changed, self._sagemaker, self._functions)
         self._apis = HttpApiPlane(self._functions, gate, self._door.touch)
         stack.callback(self._apis.close)
@@ -157,6 +162,7 @@ class LocalAws:
         patches.set(moto.backends, "list_of_moto_modules", lambda: modules)
         sagemaker_rules.apply(patches, self._sagemaker)
         sagemaker_lists.apply(patches)
+        training_rules.apply(patches, self._training)
         registry_rules.apply(patches)
         autoscaling_rules.apply(patches)
         tagging_rules.apply(patches)

@@ -33,6 +33,7 @@ def _find_tagged(self: SageMakerModelBackend, arn: str) -> Any:
         "endpoint": self.endpoints,
         "endpoint-config": self.endpoint_configs,
         "model-package-group": self.model_package_groups,
+        "training-job": self.training_jobs,
     }
     if kind not in places:
         raise ValidationError(message=f"The local AWS keeps no tags of a {kind} ({arn}).")

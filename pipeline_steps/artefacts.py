@@ -49,7 +49,10 @@ class DataReport(Artefact):
 
 @dataclass(frozen=True)
 class TrainingReport(Artefact):
-    """Which inputs made the checkpoint beside this file, and how training went."""
+    """Which inputs made the checkpoint beside this file, and how training went.
+
+    `trained_in` is the SageMaker training job that made it, if one did.
+    """
 
     FILE: ClassVar[str] = "training.json"
     STEP: ClassVar[str] = "train"
@@ -61,6 +64,7 @@ class TrainingReport(Artefact):
     git: dict[str, Any]
     package_versions: dict[str, str]
     files: dict[str, str]
+    trained_in: dict[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:

@@ -195,7 +195,9 @@ def is_missing(error: ClientError) -> bool:
     SageMaker has no code of its own for that: it is a ValidationException that says so.
     """
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-    said = message.lower().startswith("could not find") or "does not exist" in message.lower()
+    words = message.lower()
+    said = words.startswith(("could not find", "requested resource not found"))
+    said = said or "does not exist" in words
     return code in MISSING_CODES or (code == "ValidationException" and said)
 
 

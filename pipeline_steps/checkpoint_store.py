@@ -67,11 +67,16 @@ def _find_here(folder: Path, fingerprint: str) -> TrainingReport | None:
     made = TrainingReport.find(folder)
     if made is None or made.fingerprint != fingerprint:
         return None
-    hashes = file_hashes(folder)
-    damaged = [name for name, digest in made.files.items() if hashes.get(name) != digest]
+    damaged = damaged_files(folder, made)
     if damaged:
         print(f"  {folder} is damaged ({', '.join(damaged)}): it is not used")
     return None if damaged else made
+
+
+def damaged_files(folder: Path, made: TrainingReport) -> list[str]:
+    """Those files of a checkpoint that are not there, or not what they were."""
+    hashes = file_hashes(folder)
+    return [name for name, digest in made.files.items() if hashes.get(name) != digest]
 
 
 def _fetch(settings: Settings, bucket: ModelBucket, fingerprint: str) -> TrainingReport | None:

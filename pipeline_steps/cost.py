@@ -84,10 +84,10 @@ def estimate(
     """
     lines = [
         CostLine(
-            f"training, {settings.cost.training_instance}",
+            f"training, {settings.compute.training_instance}",
             training_seconds / 3600,
             "hours",
-            prices.of_instance(settings.cost.training_instance),
+            prices.of_instance(settings.compute.training_instance),
         ),
         *_endpoint(settings, prices, answer_seconds),
         *_front(settings, prices, answer_seconds),

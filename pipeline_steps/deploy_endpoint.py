@@ -24,12 +24,12 @@ from pipeline_steps.aws import (
     when_role_is_usable,
 )
 from pipeline_steps.errors import ConfigurationError, DeployError
-from pipeline_steps.files import file_hash, hash_of
+from pipeline_steps.files import file_hash
 from pipeline_steps.model_bucket import ModelBucket
+from pipeline_steps.names import name_of
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
-MAX_NAME = 63  # characters of a Model, EndpointConfig or Endpoint name
 # What AWS's Hugging Face image needs to find our handler functions in the tarball.
 CONTAINER_ENVIRONMENT = {
     "SAGEMAKER_PROGRAM": "inference.py",
@@ -99,13 +99,8 @@ def _create_config(
     """Create the Model and the EndpointConfig, both under one name that says what is in them."""
     role = settings.require("deploy", "sagemaker_role_arn")
     capacity = scaling.capacity(settings)
-    digest = hash_of([container, capacity, role])[:8]
-    name = f"{settings.resource_name}-{manifest.model_version}-{digest}"
-    if len(name) > MAX_NAME:
-        raise ConfigurationError(
-            f"The resource name {name!r} has {len(name)} characters, SageMaker allows {MAX_NAME}. "
-            f"Choose a shorter name in [{settings.profile}.deploy]."
-        )
+    content = [container, capacity, role]
+    name = name_of(settings, settings.resource_name, manifest.model_version, content)
     described = {**settings.tags, "model_version": manifest.model_version}
     tags = [{"Key": key, "Value": value} for key, value in described.items()]
     if find(sagemaker.describe_model, ModelName=name) is None:

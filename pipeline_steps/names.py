@@ -1,8 +1,28 @@
-"""The names of SageMaker's models and configurations: `<resource_name>-<version>-<digest>`."""
+"""The names of what is made in SageMaker: `<resource_name>-<version>-<digest>`."""
 
 import re
+from typing import Any
 
+from pipeline_steps.errors import ConfigurationError
+from pipeline_steps.files import hash_of
 from pipeline_steps.settings import Settings
+
+MAX_NAME = 63  # characters of a Model, EndpointConfig, Endpoint or TrainingJob name
+
+
+def name_of(settings: Settings, resource_name: str, version: str, content: Any) -> str:
+    """A name that says which model it is about, and by a digest what else it is made of.
+
+    Raises:
+        ConfigurationError: it is longer than SageMaker allows.
+    """
+    name = f"{resource_name}-{version}-{hash_of(content)[:8]}"
+    if len(name) > MAX_NAME:
+        raise ConfigurationError(
+            f"The resource name {name!r} has {len(name)} characters, SageMaker allows {MAX_NAME}. "
+            f"Choose a shorter name in [{settings.profile}.deploy]."
+        )
+    return name
 
 
 def version_in(settings: Settings, name: str) -> str | None:

@@ -36,6 +36,29 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
+class ComputeSettings:
+    """Where the model is trained: on the machine that runs the step, or on one of SageMaker's."""
+
+    compute: Literal["local", "sagemaker"] = setting(
+        "local", "train on this machine, or in a SageMaker training job"
+    )
+    training_instance: str = setting("ml.g5.xlarge", "sagemaker: kind of instance of the job")
+    training_image: str = setting(
+        "763104351884.dkr.ecr.{region}.amazonaws.com/huggingface-pytorch-training:"
+        "2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04",
+        "sagemaker: container image of the job; {region} is filled in",
+    )
+    training_role_arn: str = setting("", "sagemaker: role the job runs as", env="TRAINING_ROLE_ARN")
+    training_timeout: int = setting(4 * 3600, "sagemaker: seconds that a job may train")
+    start_timeout: int = setting(1800, "sagemaker: seconds that a job may wait for its instance")
+    spot: bool = setting(False, "sagemaker: spot instances, cheaper and at times taken away")
+
+    def __post_init__(self) -> None:
+        _require_range(self, "training_timeout", 1, 28 * 24 * 3600)
+        _require_range(self, "start_timeout", 1, 28 * 24 * 3600)
+
+
+@dataclass(frozen=True)
 class CheckSettings:
     """What the data check blocks on, and what it only warns about."""
 
@@ -143,7 +166,6 @@ class CostSettings:
     """The traffic that the cost estimate assumes."""
 
     requests_per_month: int = setting(100_000, "requests to the API in a month")
-    training_instance: str = setting("ml.g5.xlarge", "instance of a SageMaker training job")
 
     def __post_init__(self) -> None:
         _require_range(self, "requests_per_month", 0, 10**12)

@@ -21,6 +21,7 @@ from pipeline_steps import github
 from pipeline_steps.errors import ConfigurationError
 from pipeline_steps.setting_groups import (
     CheckSettings,
+    ComputeSettings,
     CostSettings,
     DeploySettings,
     Environment,
@@ -42,6 +43,7 @@ class Settings:
     build_dir: Path
     model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
+    compute: ComputeSettings = dataclasses.field(default_factory=ComputeSettings)
     checks: CheckSettings = dataclasses.field(default_factory=CheckSettings)
     gate: GateSettings = dataclasses.field(default_factory=GateSettings)
     deploy: DeploySettings = dataclasses.field(default_factory=DeploySettings)
@@ -108,6 +110,7 @@ class Settings:
 GROUPS: dict[str, Any] = {
     "model": ModelSettings,
     "training": TrainingSettings,
+    "compute": ComputeSettings,
     "checks": CheckSettings,
     "gate": GateSettings,
     "deploy": DeploySettings,

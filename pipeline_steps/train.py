@@ -3,12 +3,12 @@
     python -m pipeline_steps.train --profile sst2 --epochs 2
 
 Reads `data.json`, writes `checkpoint/`, and keeps it in the bucket where one is set. A killed run
-goes on from its last saved state.
+goes on from its last saved state. `--compute sagemaker` trains in a SageMaker training job.
 """
 
 import sys
 
-from pipeline_steps import checkpoint_store, local_training, step
+from pipeline_steps import checkpoint_store, local_training, step, training_job
 from pipeline_steps.aws import Clients
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
@@ -19,13 +19,16 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     """Make `checkpoint/` from the checked data, or find that it is already made.
 
     Raises:
-        ConfigurationError: the backbone or the tokenizer cannot be loaded.
+        ConfigurationError: the backbone or the tokenizer cannot be loaded, or a setting is missing.
         DataCheckError: the data is not what `check_data` saw.
         TrainingFailedError: training did not give a model, or the bucket did not take it.
     """
     planned = plan(settings)
     found = checkpoint_store.find(settings, clients, planned.fingerprint)
-    made = found or local_training.train_here(settings, planned)
+    if settings.compute.compute == "sagemaker":
+        made = found or training_job.train_in_job(settings, clients, planned)
+    else:
+        made = found or local_training.train_here(settings, planned)
     checkpoint_store.keep(settings, clients, made)
     if found:
         return Outcome("reused", made.summary)

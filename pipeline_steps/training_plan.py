@@ -31,17 +31,25 @@ class TrainingPlan:
 
 
 def plan(settings: Settings) -> TrainingPlan:
-    """What would be trained with these settings.
+    """What would be trained with these settings, on the data that `check_data` has passed.
 
     Raises:
         ConfigurationError: the backbone or the tokenizer cannot be loaded.
         DataCheckError: the data is not what `check_data` saw.
     """
+    return plan_for(settings, read_checked_data(settings))
+
+
+def plan_for(settings: Settings, splits: Splits) -> TrainingPlan:
+    """What would be trained on `splits`.
+
+    Raises:
+        ConfigurationError: the backbone or the tokenizer cannot be loaded.
+    """
     # torch takes seconds to import, and few steps need it.
     from model.backbone import BackboneError, backbone_id  # noqa: PLC0415
     from model.tokenizer import TokenizerError  # noqa: PLC0415
 
-    splits = read_checked_data(settings)
     try:
         inputs = fingerprint.training_inputs(
             settings, splits.hash(), backbone_id(settings.model.backbone), _tokenizer_id(settings)

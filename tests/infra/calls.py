@@ -50,6 +50,10 @@ RESOURCES = {
         "DescribeModelPackage": ["{ModelPackageName}"],
         "DeleteModelPackage": ["{ModelPackageName}"],
         "UpdateModelPackage": ["{ModelPackageArn}"],
+        **{
+            f"{verb}TrainingJob": ["training-job/{TrainingJobName}"]
+            for verb in ("Create", "Describe", "Stop")
+        },
         "ListTags": ["{ResourceArn}"],
         "ListModels": ["*"],
         "ListEndpointConfigs": ["*"],
@@ -82,6 +86,8 @@ RESOURCES = {
         "DescribeLogGroups": ["*"],
         "ListTagsForResource": ["{resourceArn}"],
         "FilterLogEvents": ["log-group:{logGroupName}:*"],
+        "DescribeLogStreams": ["log-group:{logGroupName}"],
+        "GetLogEvents": ["log-group:{logGroupName}:log-stream:{logStreamName}"],
     },
     "tag": {"GetResources": ["*"]},
 }
@@ -103,7 +109,11 @@ LAMBDA_ACTIONS = {
     *("GetAlias", "CreateAlias", "UpdateAlias", "DeleteAlias", "AddPermission"),
 }
 PARTS = {"CreateMultipartUpload", "UploadPart"}  # calls that do not make the object yet
-PASSED_TO = {"ExecutionRoleArn": "sagemaker.amazonaws.com", "Role": "lambda.amazonaws.com"}
+PASSED_TO = {
+    "ExecutionRoleArn": "sagemaker.amazonaws.com",
+    "RoleArn": "sagemaker.amazonaws.com",  # of a training job
+    "Role": "lambda.amazonaws.com",
+}
 TAGGING = {"sagemaker": "AddTags", "lambda": "TagResource", "cloudwatch": "TagResource"}
 TAGGING |= {"logs": "TagResource", "application-autoscaling": "TagResource"}
 

@@ -7,17 +7,27 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from local_aws.server import LocalAws
-from pipeline_steps import create_api, monitor, notify, rollback, teardown
+from pipeline_steps import (
+    create_api,
+    monitor,
+    notify,
+    rollback,
+    teardown,
+    training_job,
+    training_source,
+)
 from pipeline_steps.artefacts import RunReport
-from pipeline_steps.errors import DeployError
+from pipeline_steps.errors import DeployError, TrainingFailedError
 from pipeline_steps.settings import Settings
 from tests.infra.calls import arn
 from tests.infra.conftest import MAIL_FROM, NAME, Account, Recorder
 from tests.infra.policy import Request
+from tests.pipeline_steps import quick_job
 
 Make = Callable[..., Settings]
 ROOM = Path(__file__).parents[2] / "pipeline_steps"
@@ -30,6 +40,10 @@ RELEASING = {  # some of what must have been recorded, or the flows no longer do
     *("sagemaker:UpdateEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:UpdateModelPackage"),
     *("lambda:UpdateAlias", "lambda:DeleteFunction", "iam:PassRole", "s3:PutObject"),
     *("application-autoscaling:RegisterScalableTarget", "apigateway:POST"),
+}
+TRAINED = {
+    *("sagemaker:CreateTrainingJob", "sagemaker:StopTrainingJob", "sagemaker:AddTags"),
+    *("logs:DescribeLogStreams", "logs:GetLogEvents", "iam:PassRole", "s3:PutObject"),
 }
 PARTS = 9 * 2**20  # bytes: enough for S3's upload in parts
 
@@ -117,6 +131,25 @@ def test_staging_may_keep_checkpoints(flows: Flows, packaged: Settings, aws: Loc
         shutil.rmtree(settings.work_dir / "checkpoint")
     assert not (left := sorted(set(flows.denied()))), "\n".join(left)
     assert {doing for _, doing, _ in flows.recorder.calls} == {"train", "find_checkpoint"}
+
+
+def test_staging_may_train_in_a_job(
+    flows: Flows, aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_source, "PROGRAM_TEXT", "")  # it leaves nothing
+    settings = flows.settings("aaaaaaaaaaaa", "staging", compute="sagemaker")
+    clients = flows.recorder.clients("deploy-staging", "train")
+    with pytest.raises(TrainingFailedError, match="it left nothing"):
+        training_job.train_in_job(settings, clients, quick_job.PLAN)
+    monkeypatch.setattr(training_source, "PROGRAM_TEXT", quick_job.program())
+    training_job.train_in_job(settings, clients, quick_job.PLAN)
+    # AND a job is stopped when the run is
+    monkeypatch.setattr(training_job, "sleep", Mock(side_effect=KeyboardInterrupt))
+    other = replace(settings, compute=replace(settings.compute, spot=True))
+    with pytest.raises(KeyboardInterrupt):
+        training_job.train_in_job(other, clients, quick_job.PLAN)
+    assert {request.action for _, _, request in flows.recorder.calls} >= TRAINED
+    assert not (left := sorted(set(flows.denied()))), "\n".join(left)
 
 
 @pytest.mark.parametrize("role", ["deploy-staging", "deploy-production", "monitor"])

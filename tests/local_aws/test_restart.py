@@ -16,6 +16,8 @@ from moto.sagemaker.models import SageMakerModelBackend
 from local_aws import sagemaker_plane
 from local_aws.server import BUCKET, LocalAws
 from pipeline_steps.errors import ConfigurationError
+from tests.local_aws.conftest import wait_for
+from tests.local_aws.jobs import job_when, launch
 
 BIG = os.urandom(9 * 1024 * 1024)  # enough for boto3 to upload it in parts
 
@@ -219,3 +221,21 @@ def test_apis_move_when_asked(tmp_path: Path, make_kit: Callable[[LocalAws], Any
         assert requests.get(f"http://127.0.0.1:{port}", timeout=10).ok
     with LocalAws(tmp_path, port=0) as aws:
         assert aws.apis() == {"moves": f"http://127.0.0.1:{port}"}
+
+
+def test_interrupted_training_goes_on(tmp_path: Path, make_kit: Callable[[LocalAws], Any]) -> None:
+    # GIVEN a job that needs two starts, and a server that is stopped during the first
+    program = (
+        "import os, pathlib, time\n"
+        "mark = pathlib.Path(os.environ['SAGEMAKER_BASE_DIR'], 'checkpoints')\n"
+        "print('again' if mark.exists() else 'first', flush=True)\n"
+        "time.sleep(0 if mark.exists() else mark.mkdir() or 60)\n"
+    )
+    with LocalAws(tmp_path / "aws", port=0, api_port=0) as aws:
+        kit = make_kit(aws)
+        launch(kit, tmp_path, "goes-on", program)
+        wait_for((tmp_path / "aws/training/goes-on/checkpoints").exists, bool)
+    # WHEN it is back THEN so is the job, from its last checkpoint
+    with LocalAws(tmp_path / "aws", port=0, api_port=0) as aws:
+        kit = make_kit(aws)
+        assert job_when(kit, "goes-on", "Completed", "Failed")["TrainingJobStatus"] == "Completed"

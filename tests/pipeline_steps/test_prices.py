@@ -17,7 +17,7 @@ def test_real_table_is_complete() -> None:
     assert all(rate.usd > 0 for rate in table.rates.values())
     for settings in (settings_module.load("demo"), settings_module.load("sst2")):
         table.of_instance(settings.deploy.instance_type)
-        table.of_instance(settings.cost.training_instance)
+        table.of_instance(settings.compute.training_instance)
 
 
 @pytest.mark.parametrize("text", ["date = 1", 'date = "2020-01-01"', "not toml", None])

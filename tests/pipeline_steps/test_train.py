@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from local_aws.server import LocalAws
 from pipeline_steps import check_data, train
 from pipeline_steps import settings as settings_module
 from pipeline_steps.artefacts import TrainingReport
@@ -102,6 +104,27 @@ def test_killed_run_goes_on_to_the_same_model(packaged: Settings) -> None:
     assert TrainingReport.load(checkpoint).result["resumed_from_step"] > 0
     assert file_hash(checkpoint / WEIGHTS) == undisturbed
     assert not unfinished.exists()
+
+
+def test_training_job_gives_the_same_model(packaged: Settings, aws: LocalAws) -> None:
+    # GIVEN a model that was trained here
+    checkpoint = packaged.work_dir / "checkpoint"
+    here = TrainingReport.load(checkpoint)
+    shutil.rmtree(checkpoint)
+    # WHEN the same settings train in a SageMaker job, which has no checkout of ours
+    in_job = settings_module.load("demo", overrides={"compute": "sagemaker", "poll_seconds": 0.1})
+    settings = dataclasses.replace(packaged, compute=in_job.compute, deploy=in_job.deploy)
+    assert train.run(settings, Clients()).status == "done"
+    # THEN it is the very same model, down to its bits
+    there = TrainingReport.load(checkpoint)
+    assert there.files == here.files
+    assert there.inputs == here.inputs
+    assert there.package_versions == here.package_versions
+    assert there.trained_in["job"].startswith(f"t5-sentiment-demo-{here.model_version}-")
+    # AND other machines find it
+    shutil.rmtree(settings.build_dir / "demo" / "checkpoint")
+    assert train.run(settings, Clients()).status == "reused"
+    assert TrainingReport.load(checkpoint) == there
 
 
 def test_changed_data_is_refused(packaged: Settings) -> None:
