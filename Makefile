@@ -17,7 +17,7 @@ AWS_FLAGS := $(if $(API_PORT),--api-port $(API_PORT))
 # What may be given to `make pipeline`; an empty value leaves the profile's.
 FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
 
-.PHONY: help setup node-modules demo pipeline serve stop test lint lint-workflows format bench bootstrap lock clean
+.PHONY: help setup node-modules demo pipeline score serve stop test lint lint-workflows format bench bootstrap lock clean
 
 help: ## Show this help
 	@echo 'T5 Sentiment: train, judge, ship and watch a T5 sentiment model'
@@ -26,7 +26,7 @@ help: ## Show this help
 
 setup: $(VENV)/.ready ## Install everything into .venv (the other targets do it when needed)
 
-$(VENV)/.ready: requirements.txt requirements-aws.txt requirements-dev.txt constraints.txt
+$(VENV)/.ready: requirements.txt requirements-aws.txt requirements-dev.txt serving/requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || { echo 'Python 3.11.4 or newer is needed; name one with PYTHON=...'; exit 2; }
 	@echo 'Setting up .venv (once; a few minutes) ...'
 	@$(PYTHON) -m venv $(VENV)
@@ -52,6 +52,9 @@ demo: $(VENV)/.ready ## The whole pipeline on this machine; API_PORT=8000 is whe
 
 pipeline: $(VENV)/.ready ## The same for PROFILE=, DATA=, BACKBONE= and any flags in ARGS=
 	@$(LOCAL_AWS) run $(AWS_FLAGS) -- $(PY) -m pipeline_steps $(FLAGS)
+
+score: $(VENV)/.ready ## Score INPUT= (.csv .tsv .jsonl .txt .parquet) into OUTPUT= with the packaged model
+	@$(PY) -m pipeline_steps.score --input "$(INPUT)" --output "$(OUTPUT)" $(FLAGS)
 
 serve: $(VENV)/.ready ## Keep the local AWS and its APIs up until Ctrl-C
 	@$(LOCAL_AWS) serve $(AWS_FLAGS)

@@ -1,122 +1,141 @@
-"""The HTTP server of the container: GET /ping, POST /invocations, as SageMaker asks for them.
+"""The HTTP server of the container, as SageMaker starts it.
 
     SM_MODEL_DIR=/opt/ml/model python serving/server.py serve
 
-The model is loaded before the first request is answered, so a 200 from /ping means that it
-answers. https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+The model is loaded, and has answered once, before the port is opened: a 200 from /ping means that
+it answers. SIGTERM ends the server; requests in flight are answered first.
+docs/serving.md lists the environment variables.
 """
 
 import importlib
-import json
 import logging
 import os
 import signal
+import socket
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-MAX_BODY_BYTES = 4 * 1024 * 1024  # SageMaker Serverless refuses larger payloads
+HERE = Path(__file__).parent
+IDLE_SECONDS = 65  # a connection without a request; load balancers give up after 60
+GRACE_SECONDS = 25  # for requests in flight; SageMaker kills 30 seconds after SIGTERM
+HEADER_BYTES = 32 * 1024
+BACKLOG = 128
 log = logging.getLogger("serving")
 
 
-class InferenceServer(ThreadingHTTPServer):
-    """Answers with the handler functions in `inference`; one model, shared by all threads."""
+@dataclass(frozen=True)
+class Options:
+    """What the environment says; 0 threads stands for the cores that the process really has."""
 
-    daemon_threads = False  # shutting down waits for requests in flight
+    model_dir: str
+    host: str
+    port: int
+    threads: int
+    queue: int
+    max_megabytes: int
+    metrics: int
 
-    def __init__(self, address: tuple[str, int], inference: Any, model_dir: str) -> None:
-        super().__init__(address, InferenceHandler)
-        self.inference = inference
-        self.payload = importlib.import_module("payload")
-        self.model = inference.model_fn(model_dir)
-        # A model that loads but cannot answer must not become ready.
-        request = inference.input_fn(b'{"inputs": "ready?"}', "application/json")
-        inference.predict_fn(request, self.model)
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Options":
+        """Read them.
 
+        Raises:
+            ValueError: one is not of its kind; the message names it.
+        """
 
-class InferenceHandler(BaseHTTPRequestHandler):
-    """One request; errors are JSON, and never a traceback."""
+        def number(name: str, default: int, highest: int) -> int:
+            value = environment.get(name, str(default))
+            if not value.isdecimal() or int(value) > highest:
+                raise ValueError(f"{name} is {value!r}, expected a number from 0 to {highest}.")
+            return int(value)
 
-    server: InferenceServer
-    protocol_version = "HTTP/1.1"
-    timeout = 60  # seconds that a client may keep a connection silent
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        """Answer /ping, the health check."""
-        if self.path == "/ping":
-            self._answer(200, "{}")
-        else:
-            self._refuse(404, f"No such path: {self.path!r}. Expected /ping or /invocations.")
-
-    def do_POST(self) -> None:
-        """Answer /invocations, the prediction."""
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal():
-            self._refuse(411, "Expected a Content-Length header.")
-        elif int(length) > MAX_BODY_BYTES:
-            self._refuse(413, f"The body has {length} bytes, the limit is {MAX_BODY_BYTES}.")
-        elif self.path != "/invocations":
-            self.rfile.read(int(length))
-            self._refuse(404, f"No such path: {self.path!r}. Expected /ping or /invocations.")
-        else:
-            self._invoke(self.rfile.read(int(length)))
-
-    def _invoke(self, body: bytes) -> None:
-        inference = self.server.inference
-        try:
-            request = inference.input_fn(body, self.headers.get("Content-Type", ""))
-            prediction = inference.predict_fn(request, self.server.model)
-            answer = inference.output_fn(prediction, self.headers.get("Accept", "*/*"))
-        except self.server.payload.BadRequestError as error:
-            self._refuse(error.status, str(error))
-        except Exception:
-            log.exception("prediction failed")
-            self._refuse(500, "The model could not answer. The cause is in the container's log.")
-        else:
-            self._answer(200, answer)
-
-    def _refuse(self, status: int, message: str) -> None:
-        # What was not read of the body would be taken for the next request.
-        self.close_connection = True
-        self._answer(status, json.dumps({"error": message}))
-
-    def _answer(self, status: int, body: str) -> None:
-        payload = body.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(payload)))
-        self.send_header("X-Model-Version", self.server.model.version or "")
-        self.end_headers()
-        self.wfile.write(payload)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Log requests at debug level only: health checks would drown everything else."""
-        log.debug(format, *args)
+        return cls(
+            model_dir=environment.get("SM_MODEL_DIR", "/opt/ml/model"),
+            host=environment.get("SERVING_HOST", "0.0.0.0"),  # noqa: S104 - a container's all
+            port=number("SAGEMAKER_BIND_TO_PORT", 8080, 65535),
+            threads=number("SERVING_THREADS", 0, 256),
+            queue=number("SERVING_QUEUE", 64, 10_000),
+            # Batch Transform sets it to what the job asks for.
+            max_megabytes=number("SAGEMAKER_MAX_PAYLOAD_IN_MB", 6, 100),
+            metrics=number("SERVING_METRICS", 0, 1),
+        )
 
 
 def main(arguments: list[str]) -> int:
     """Serve until SIGTERM; returns the exit code."""
-    logging.basicConfig(
-        level=os.environ.get("LOG_LEVEL", "INFO"), format="%(levelname)s %(message)s"
-    )
+    # As the first process of a container, Python has no default for SIGTERM.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # The handler functions travel in the tarball, beside the weights that they are made for; what
+    # does not travel there is taken from beside this file.
+    model_dir = os.environ.get("SM_MODEL_DIR", "/opt/ml/model")
+    sys.path[:0] = [str(Path(model_dir, "code")), str(HERE)]
+    json_log = importlib.import_module("json_log")
+    try:
+        json_log.start(os.environ.get("LOG_LEVEL", "INFO"))
+        options = Options.read(os.environ)
+    except ValueError as error:
+        json_log.start("INFO")
+        log.error("Refused to start: %s", error)
+        return 2
     if arguments != ["serve"]:
         log.error("Expected the argument 'serve', got %r.", arguments)
         return 2
-    model_dir = os.environ.get("SM_MODEL_DIR", "/opt/ml/model")
-    # The handler functions travel in the tarball, beside the weights that they are made for; what
-    # does not travel there is taken from beside this file.
-    sys.path[:0] = [str(Path(model_dir, "code")), str(Path(__file__).parent)]
-    host = os.environ.get("SERVING_HOST", "0.0.0.0")  # noqa: S104 - a container listens on all
-    port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))
-    server = InferenceServer((host, port), importlib.import_module("inference"), model_dir)
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-    log.info("listening on port %d", server.server_port)
-    server.serve_forever(poll_interval=0.1)
-    server.server_close()
+    try:
+        serve(options)
+    except Exception as error:
+        log.exception("Refused to start: %s: %s", type(error).__name__, error)
+        return 1
     return 0
+
+
+def serve(options: Options) -> None:
+    """Load the model of `options`, open the port, and answer until SIGTERM."""
+    cores = importlib.import_module("cores")
+    threads = options.threads or cores.usable_cores()
+    # One request, one core: threads inside a prediction would only contend with the other requests.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    application = importlib.import_module("application")
+    model = application.Model(importlib.import_module("inference"), options.model_dir)
+    model.prove()
+    app = application.Application(
+        model,
+        threads=threads,
+        queue=options.queue,
+        max_bytes=options.max_megabytes * 1024 * 1024,
+        counters=importlib.import_module("counters").Counters() if options.metrics else None,
+    )
+    listening = socket.create_server((options.host, options.port), backlog=BACKLOG)
+    log.info(
+        "listening on port %d",
+        listening.getsockname()[1],
+        extra={"fields": {"model_version": model.version, "threads": threads}},
+    )
+    http_server(app, model.version).run(sockets=[listening])
+
+
+def http_server(app: Any, version: str) -> Any:
+    """uvicorn, set up for `app`."""
+    uvicorn, connections = map(importlib.import_module, ("uvicorn", "connections"))
+    config = uvicorn.Config(
+        app,
+        http=connections.Connection,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        headers=[("X-Model-Version", version)],
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return uvicorn.Server(config)
 
 
 if __name__ == "__main__":

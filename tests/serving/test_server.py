@@ -3,9 +3,11 @@
 import concurrent.futures
 import http.client
 import json
+import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -51,7 +53,7 @@ def test_body_over_the_limit_is_413(server: ServingProcess) -> None:
     address = urlsplit(server.url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
     connection.putrequest("POST", "/invocations")
-    connection.putheader("Content-Length", str(5 * 1024 * 1024))
+    connection.putheader("Content-Length", str(7 * 1024 * 1024))
     connection.endheaders()
     # Refused by its length alone: nothing of the body was sent
     assert connection.getresponse().status == 413
@@ -78,6 +80,73 @@ def test_model_that_cannot_load_ends_with_its_reason(packaged_once: Path, tmp_pa
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(ServingError, match=r"ended with 1:(.|\n)*[Ss]afetensor"):
         ServingProcess(broken).start()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "😀👍🏽",
+        "\u202eمرحبا بالعالم\u202c",
+        "\x00\x07\x1b[31m",
+        "☃ ☃",
+        "日本",
+        "\u200b",
+        "'; DROP --",
+        "a" * 9999,
+    ],
+)
+def test_odd_texts_are_answered(server: ServingProcess, text: str) -> None:
+    answer = ask(server, text)
+    assert answer.status_code == 200
+    assert 0.5 <= answer.json()["predictions"][0]["score"] <= 1
+
+
+def test_pickle_in_disguise_is_not_loaded(packaged_once: Path, tmp_path: Path) -> None:
+    broken, trace = tmp_path / "broken", tmp_path / "executed"
+    shutil.copytree(packaged_once / "demo" / "candidate", broken)
+    (weights,) = (
+        path for path in broken.glob("model.*") if path.suffix in (".safetensors", ".onnx")
+    )
+    weights.write_bytes(pickle.dumps(Trap(str(trace))))
+    with pytest.raises(ServingError, match="Refused to start"):
+        ServingProcess(broken).start()
+    assert not trace.exists()
+
+
+class Trap:
+    """Leaves a file where it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open, (self.path, "w"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SERVING_THREADS", "-1"),
+        ("SERVING_QUEUE", "many"),
+        ("SERVING_METRICS", "yes"),
+        ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "1e3"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_bad_variable_refuses_to_start(tmp_path: Path, variable: str, value: str) -> None:
+    with pytest.raises(ServingError, match=r"ended with 2:(.|\n)*Refused to start") as caught:
+        ServingProcess(tmp_path, {variable: value}).start()
+    assert value in str(caught.value)
+
+
+def test_log_is_one_json_object_a_line(packaged_once: Path) -> None:
+    with ServingProcess(packaged_once / "demo" / "candidate", {"LOG_LEVEL": "DEBUG"}) as process:
+        process.invoke(b'{"inputs": "a private matter"}')
+        lines = process.log().splitlines()
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    assert {"message", "time", "level"} <= set(told[0])
+    assert told[-1]["status"] == 200
+    assert "private" not in str(lines)
 
 
 def test_sigterm_ends_it_cleanly(packaged_once: Path) -> None:
