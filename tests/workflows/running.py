@@ -39,6 +39,8 @@ its jobs.
 - `aws`: the variables of a local AWS; only a job that logged in to AWS gets them. `machine`:
   variables that every runner has, for instance settings that make waiting short.
 - `changes={"pipeline.toml": text}`: files that are different in the repository of this run.
+- `changed`: the files of a push or pull request, for the filter `paths`; a run that they, or the
+  branch `ref`, do not start has the result "skipped" and no jobs.
 - `minute_seconds`: how long a minute of `timeout-minutes` lasts.
 
 An injection that meets no job and no step is an error, and so is a workflow that is wrong in itself
@@ -52,11 +54,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import dacite
+
+from tests.workflows.outcome import Annotation, Artifact, Job, Run, Step
+
+__all__ = ["Annotation", "Artifact", "Executor", "Job", "Run", "Step", "WorkflowError", "snapshot"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -64,116 +70,10 @@ MAIN = HERE / "executor" / "main.js"
 NODE = shutil.which("node") or "node"
 HOOK = HERE / "executor" / "json_modules.js"
 MODULES = HERE / "node_modules" / ".ready"
-Result = Literal["success", "failure", "cancelled", "skipped"]
 
 
 class WorkflowError(AssertionError):
     """The workflow is wrong, or the test asks for what is not there; nothing was proved."""
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """What stands out on the run's page."""
-
-    level: Literal["error", "warning", "notice"]
-    message: str
-    title: str | None
-    file: str | None
-    line: int | None
-    step: str | None
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step, also one inside a composite action (`parent` is then the id of the step around)."""
-
-    id: str
-    name: str
-    names: list[str]
-    number: int
-    parent: str | None
-    outcome: Result
-    conclusion: Result
-    outputs: dict[str, str]
-    summary: str
-    log: list[str]
-    exit_code: int | None = None
-
-    @property
-    def text(self) -> str:
-        """What it printed."""
-        return "\n".join(self.log)
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job; `outcome` is its result before `continue-on-error`."""
-
-    result: Result
-    outputs: dict[str, str]
-    steps: list[Step]
-    annotations: list[Annotation]
-    outcome: Result | None = None
-    summary: str = ""
-    runs_on: list[str] = field(default_factory=list)
-    permissions: dict[str, str] = field(default_factory=dict)
-    timeout_minutes: float | None = None
-    environment: str | None = None
-    environment_url: str | None = None
-    concurrency: dict[str, Any] | None = None
-    stubbed: bool = False
-
-    def step(self, name: str) -> Step:
-        """The first step that goes by `name`."""
-        for step in self.steps:
-            if name in (*step.names, step.id, step.name):
-                return step
-        raise KeyError(f"{name!r} is none of {[step.name for step in self.steps]}")
-
-    def errors(self) -> list[str]:
-        """The messages of the error annotations."""
-        return [each.message for each in self.annotations if each.level == "error"]
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """What was uploaded; `days` is how long it is kept."""
-
-    id: str
-    name: str
-    digest: str
-    files: list[str]
-    days: float
-    job: str
-
-
-@dataclass(frozen=True)
-class Run:
-    """How a run went. `jobs` are by path, in the order in which they ended."""
-
-    result: Result
-    outputs: dict[str, str]
-    name: str | None
-    concurrency: dict[str, Any] | None
-    jobs: dict[str, Job]
-    artifacts: list[Artifact]
-    attestations: list[dict[str, str]]
-    logins: list[dict[str, str | None]]
-    dispatches: list[dict[str, Any]]
-    cancelled: bool
-    log: str
-
-    def results(self) -> dict[str, Result]:
-        """Each job's result, by path."""
-        return {path: job.result for path, job in self.jobs.items()}
-
-    def errors(self) -> list[str]:
-        """The messages of all error annotations."""
-        return [message for job in self.jobs.values() for message in job.errors()]
-
-    def summaries(self) -> str:
-        """All job summaries, one after another."""
-        return "\n".join(job.summary for job in self.jobs.values() if job.summary)
 
 
 def snapshot(source: Path, target: Path, changes: Mapping[str, str] | None = None) -> str:
@@ -236,6 +136,7 @@ class Executor:
         changes: Mapping[str, str] | None = None,
         ref: str = "refs/heads/main",
         is_fork: bool = False,
+        changed: Iterable[str] | None = None,
         schedule: str = "",
         minute_seconds: float = 60,
         timeout_seconds: float = 240,
@@ -256,6 +157,7 @@ class Executor:
             "secrets": secrets or {}, "environments": environments or {}, "unset": list(unset),
             "fail": fail or {}, "stub": stub or {}, "cancel": cancel or {},
             "corrupt": list(corrupt), "machine": machine or {}, "is_fork": is_fork,
+            "changed": None if changed is None else list(changed),
             "aws": {name: value for name, value in variables.items() if name in _OF_AWS},
             "minute_seconds": minute_seconds, "parallel": 2,
         }  # fmt: skip

@@ -104,6 +104,11 @@ def test_tolerated_job_stops_nothing(matrix: Run) -> None:
     assert [jobs[f"failing ({number})"].result for number in (1, 2)] == ["failure", "success"]
 
 
+def test_failed_job_ends_the_others_of_its_matrix(matrix: Run) -> None:
+    results = matrix.results()
+    assert [results[f"failing-fast ({number})"] for number in (1, 2)] == ["failure", "cancelled"]
+
+
 def test_reusable_workflow_has_inputs_and_outputs(execute_fixture: Executor) -> None:
     run = execute_fixture(
         "caller.yml",

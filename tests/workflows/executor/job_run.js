@@ -21,6 +21,7 @@ export class JobRun {
   constructor(run, facts) {
     Object.assign(this, { run, ...facts });
     this.status = "success";
+    this.masks = new Masks([]);
     this.annotations = [];
     this.steps = [];
     this.paths = [];
@@ -31,7 +32,6 @@ export class JobRun {
 
   async execute() {
     this.#prepare();
-    this.run.join(this);
     const failure = this.run.injected("fail", this.path);
     const timer = setTimeout(() => this.#timeOut(), this.minutes * this.run.request.minute_seconds * 1e3);
     try {
@@ -69,7 +69,7 @@ export class JobRun {
     const event = path.join(this.folder, "event.json");
     fs.writeFileSync(event, JSON.stringify(this.contexts.github.event));
     const github = { ...this.contexts.github, token, job: id, workspace: this.workspace, event_path: event };
-    this.masks = new Masks([...Object.values(this.contexts.secrets), token]);
+    [...Object.values(this.contexts.secrets), token].forEach((secret) => this.masks.add(secret));
     const variables = { ...this.contexts.env, ...resolveTexts(yaml.env, scope) };
     this.variables = variables;
     this.contexts = {

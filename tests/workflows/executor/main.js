@@ -6,10 +6,12 @@ import { topLevel } from "./workflow_run.js";
 
 const [requestFile, resultFile] = process.argv.slice(2);
 const run = new Run(JSON.parse(fs.readFileSync(requestFile, "utf8")));
+const NOT_STARTED = { result: "skipped", outputs: {}, name: null, concurrency: null };
 let outcome;
 try {
   const workflow = await topLevel(run);
-  outcome = { ...(await workflow.execute()), ...run.result(), unmet: run.unmet() };
+  const executed = workflow ? await workflow.execute() : NOT_STARTED;
+  outcome = { ...executed, ...run.result(), unmet: workflow ? run.unmet() : [] };
 } catch (error) {
   run.abort();
   console.error(error.stack);

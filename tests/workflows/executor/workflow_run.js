@@ -7,8 +7,9 @@ import { callInputs, dispatchInputs } from "./inputs.js";
 import { JobRun } from "./job_run.js";
 import { combinationsOf, suffixOf } from "./matrix.js";
 import { ceilingOf, effective, grantsOf } from "./permissions.js";
+import { isStarted } from "./triggers.js";
 
-/** The workflow that the event starts. */
+/** The workflow, if the event starts it. */
 export async function topLevel(run) {
   const { request } = run;
   const definition = await run.repository.workflow(`.github/workflows/${request.file}`);
@@ -19,6 +20,7 @@ export async function topLevel(run) {
         `${Object.keys(definition.events).join(", ")}.`,
     );
   }
+  if (!isStarted(declared, request)) return undefined;
   request.workflow = definition.yaml.name ?? definition.name;
   const inputs = dispatchInputs(declared?.inputs ?? {}, request.inputs, definition.name);
   const github = githubContext(request, inputs);
@@ -180,6 +182,7 @@ class WorkflowRun {
       permissions: this.permissions[job.id], defaults: this.definition.yaml.defaults?.run ?? {},
     });
     group.runs.push(jobRun);
+    this.run.join(jobRun); // one that waits for a runner can be cancelled, too
     const ended = await this.run.onRunner(() => jobRun.execute());
     if (ended.result === "failure" && group.failFast) group.runs.forEach((each) => each.cancel());
     return ended;
