@@ -78,7 +78,7 @@ class Injector:
         self.requests = 0
         self.hits = 0
         self.killed = False
-        self.uploading = False
+        self.transferring = False
         self._target, self._fault, self._answer = target, fault, answer
         self._turns: Counter[tuple[str, str, str]] = Counter()
         self._last: tuple[Any, ...] = ()
@@ -137,7 +137,7 @@ class Injector:
 
     def _die(self) -> NoReturn:
         # An upload cut off by something that is no Exception would wait for itself for ever.
-        raise CutOffError if self.uploading else Killed
+        raise CutOffError if self.transferring else Killed
 
     @property
     def target_operation(self) -> str:
@@ -165,27 +165,28 @@ class FaultyClients(Clients):
         client.meta.events.register("before-send", before_send)
         if service == "s3":
             client.upload_file = _killable(client.upload_file, self)
+            client.download_file = _killable(client.download_file, self)
         return client
 
 
-def _killable(upload: Any, clients: FaultyClients) -> Callable[..., Any]:
-    """An upload in this thread: a kill in another one would pass unseen."""
+def _killable(transfer: Any, clients: FaultyClients) -> Callable[..., Any]:
+    """An upload or a download in this thread: a kill in another one would pass unseen."""
 
-    def upload_file(*values: Any, Config: TransferConfig | None = None, **named: Any) -> None:  # noqa: N803
+    def transfer_file(*values: Any, Config: TransferConfig | None = None, **named: Any) -> None:  # noqa: N803
         config = Config or TransferConfig()
         config.use_threads = False
         injector = clients.injector
-        injector.uploading = True
+        injector.transferring = True
         try:
-            upload(*values, Config=config, **named)
+            transfer(*values, Config=config, **named)
         except (CutOffError, Boto3Error):
             if not injector.killed:
                 raise
             raise Killed from None
         finally:
-            injector.uploading = False
+            injector.transferring = False
 
-    return upload_file
+    return transfer_file
 
 
 @contextmanager
