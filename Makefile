@@ -17,7 +17,7 @@ AWS_FLAGS := $(if $(API_PORT),--api-port $(API_PORT))
 # What may be given to `make pipeline`; an empty value leaves the profile's.
 FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
 
-.PHONY: help setup node-modules demo pipeline score serve stop test lint lint-workflows format bench bootstrap lock clean
+.PHONY: help setup node-modules demo pipeline score summary serve stop test lint lint-workflows format bench bootstrap lock clean
 
 help: ## Show this help
 	@echo 'T5 Sentiment: train, judge, ship and watch a T5 sentiment model'
@@ -55,6 +55,9 @@ pipeline: $(VENV)/.ready ## The same for PROFILE=, DATA=, BACKBONE= and any flag
 
 score: $(VENV)/.ready ## Score INPUT= (.csv .tsv .jsonl .txt .parquet) into OUTPUT= with the packaged model
 	@$(PY) -m pipeline_steps.score --input "$(INPUT)" --output "$(OUTPUT)" $(FLAGS)
+
+summary: $(VENV)/.ready ## Tell the last run of PROFILE= as Markdown; on GitHub, on the run's page
+	@$(PY) -m pipeline_steps.summary $(FLAGS)
 
 serve: $(VENV)/.ready ## Keep the local AWS and its APIs up until Ctrl-C
 	@$(LOCAL_AWS) serve $(AWS_FLAGS)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-import dacite  # dataclasses from JSON with every key and type checked
-
 from pipeline_steps.errors import ConfigurationError
 from pipeline_steps.files import write_atomically
 
@@ -57,6 +55,9 @@ class Artefact:
         Raises:
             ValueError: it is not what this code writes.
         """
+        # Whoever only makes one, to mail it, may lack every package.
+        import dacite  # noqa: PLC0415 - dataclasses from JSON with every key and type checked
+
         payload = json.loads(text)
         if not isinstance(payload, dict):
             raise ValueError(f"expected an object, found {type(payload).__name__}")

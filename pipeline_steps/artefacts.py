@@ -7,6 +7,9 @@ from pipeline_steps.artefact import Artefact
 from pipeline_steps.drift import Distribution
 from pipeline_steps.files import hash_of
 
+ROLLED_BACK = "Rolled back: "  # begins what an error says where the old release serves again
+RELEASE_STEPS = ("deploy_endpoint", "create_api", "smoke_test", "create_alarms")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -256,11 +259,24 @@ class StepRecord:
     seconds: float
     detail: str = ""
     environment: str | None = None
+    job: str | None = None
 
     @property
     def title(self) -> str:
         """The step's name, with the environment that it was about, if it was."""
         return f"{self.name} ({self.environment})" if self.environment else self.name
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who or what started a run on GitHub, which change it is about, and where the run is."""
+
+    actor: str
+    event: str
+    commit: str
+    title: str
+    change_url: str
+    run_url: str
 
 
 @dataclass(frozen=True)
@@ -278,3 +294,28 @@ class RunReport(Artefact):
     endpoint_name: str | None = None
     cost: str | None = None
     error: str | None = None
+    origin: Origin | None = None
+
+    @property
+    def failed(self) -> StepRecord | None:
+        """The step that ended the run, if one did."""
+        return next((record for record in self.steps if record.status == "failed"), None)
+
+    @property
+    def production(self) -> str:
+        """What became of production, in a sentence."""
+        touched = {
+            record.name: record
+            for record in self.steps
+            if record.environment == "production"
+            and record.name in RELEASE_STEPS
+            and record.status != "skipped"
+        }
+        failed = next((record for record in touched.values() if record.status == "failed"), None)
+        if not touched:
+            return "Production is untouched."
+        if "smoke_test" in touched and touched["smoke_test"].status != "failed":
+            return "The new version serves in production."
+        if failed and ROLLED_BACK in failed.detail:
+            return "The old version serves again in production."
+        return "Production was reached; the error ends with what serves there now."

@@ -1,29 +1,21 @@
-"""boto3 clients with timeouts and bounded retries, and AWS's errors in our words."""
+"""AWS's errors in our words, and calls that may be made twice."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any
 
-import boto3
 from boto3.exceptions import Boto3Error
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     NoCredentialsError,
-    NoRegionError,
     WaiterError,
 )
 
+from pipeline_steps.clients import Clients  # noqa: F401 - beside the errors that they meet
 from pipeline_steps.errors import ConfigurationError, PipelineError
 
-CONFIG = Config(
-    retries={"mode": "standard", "max_attempts": 5},
-    connect_timeout=5,  # seconds
-    read_timeout=60,  # seconds
-)
 GOES_ON = "Run the same command again: it goes on where it ended."
 DENIED = "The role in use must be allowed this action on this resource (infra/bootstrap.yaml)."
 THROTTLED = f"AWS throttles this account. {GOES_ON}"
@@ -76,79 +68,6 @@ MISSING_CODES = {
     "ResourceNotFound",
     "DashboardNotFoundError",
 }
-
-
-class Clients:
-    """The AWS services that the steps call, each client made when it is first used."""
-
-    def _client(self, service: str) -> Any:
-        try:
-            return boto3.client(service, config=CONFIG)
-        except NoRegionError as error:
-            raise ConfigurationError(
-                "No AWS region is set. Set AWS_REGION, for example AWS_DEFAULT_REGION=us-east-1, "
-                "or run against this machine: python -m local_aws run -- COMMAND."
-            ) from error
-
-    @cached_property
-    def s3(self) -> Any:
-        """Amazon S3."""
-        return self._client("s3")
-
-    @cached_property
-    def sagemaker(self) -> Any:
-        """Amazon SageMaker's control plane."""
-        return self._client("sagemaker")
-
-    @cached_property
-    def lambda_(self) -> Any:
-        """AWS Lambda."""
-        return self._client("lambda")
-
-    @cached_property
-    def apigateway(self) -> Any:
-        """API Gateway v2: HTTP APIs."""
-        return self._client("apigatewayv2")
-
-    @cached_property
-    def autoscaling(self) -> Any:
-        """Application Auto Scaling."""
-        return self._client("application-autoscaling")
-
-    @cached_property
-    def cloudwatch(self) -> Any:
-        """CloudWatch: alarms and dashboards."""
-        return self._client("cloudwatch")
-
-    @cached_property
-    def logs(self) -> Any:
-        """CloudWatch Logs."""
-        return self._client("logs")
-
-    @cached_property
-    def tagging(self) -> Any:
-        """The Resource Groups Tagging API, which finds resources by their tags."""
-        return self._client("resourcegroupstaggingapi")
-
-    @cached_property
-    def cloudformation(self) -> Any:
-        """CloudFormation."""
-        return self._client("cloudformation")
-
-    @cached_property
-    def iam(self) -> Any:
-        """Identity and Access Management."""
-        return self._client("iam")
-
-    @cached_property
-    def sts(self) -> Any:
-        """Security Token Service."""
-        return self._client("sts")
-
-    @cached_property
-    def ses(self) -> Any:
-        """Amazon SES v2."""
-        return self._client("sesv2")
 
 
 @contextmanager

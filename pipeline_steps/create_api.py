@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from pipeline_steps import function_log, http_api, releases, step
+from pipeline_steps import function_log, github, http_api, releases, step
 from pipeline_steps.artefacts import Api, Release
 from pipeline_steps.aws import Clients, aws_errors, create, find, wait, when_role_is_usable
 from pipeline_steps.errors import ApiError
@@ -62,6 +62,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     )
     unchanged = not changed and Api.find(settings.environment_dir) == made
     made.save(settings.environment_dir)
+    github.set_output("api_url", made.api_url)
     detail = f"{made.api_url} (function version {version})"
     return Outcome("reused" if unchanged else "done", detail)
 

@@ -52,6 +52,15 @@ def run(settings: Settings, clients: Clients) -> Outcome:
             f"{tarball} is not the file that {Manifest.FILE} describes. "
             "Run `python -m pipeline_steps.package_model` with the same flags again."
         )
+    for name in ("bucket", "sagemaker_role_arn", "lambda_role_arn"):
+        settings.require("deploy", name)  # nothing is begun that cannot be finished
+    wanted = settings.deploy.tarball_sha256
+    if wanted and wanted != manifest.tarball_sha256:
+        raise DeployError(
+            f"{tarball} has the SHA-256 {manifest.tarball_sha256}, expected {wanted}: it is not "
+            "the one that was packed in this run. Nothing was deployed. Run the workflow again, "
+            "and find out who can write to its artifacts."
+        )
     sagemaker = clients.sagemaker
     staged = (
         settings.deploy.environment == "production" and settings.deploy.approval != "evaluation"

@@ -9,7 +9,7 @@ import smtplib
 import ssl
 from email.message import EmailMessage
 
-from pipeline_steps.aws import Clients, aws_errors
+from pipeline_steps.clients import Clients
 from pipeline_steps.errors import ConfigurationError, PipelineError
 from pipeline_steps.settings import Settings
 
@@ -35,6 +35,9 @@ def send(settings: Settings, clients: Clients, message: EmailMessage) -> str:
     message["From"] = settings.require("mail", "mail_from")
     message["To"] = to = ", ".join(recipients(settings))
     if settings.mail.mail_transport == "ses":
+        # The rest needs the standard library only, so it mails where nothing could be installed.
+        from pipeline_steps.aws import aws_errors  # noqa: PLC0415
+
         with aws_errors(MailError, "Sending mail through SES"):
             clients.ses.send_email(Content={"Raw": {"Data": message.as_bytes()}})
     else:

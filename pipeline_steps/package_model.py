@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline_steps import golden, step
+from pipeline_steps import github, golden, step
 from pipeline_steps.artefacts import (
     DataReport,
     Evaluation,
@@ -112,6 +112,7 @@ def _manifest(
 
 
 def _detail(manifest: Manifest) -> str:
+    github.set_output("tarball_sha256", manifest.tarball_sha256)
     size = manifest.tarball_bytes / 1e6
     return f"{TARBALL} {size:.1f} MB, sha256 {manifest.tarball_sha256[:12]}…, golden answers equal"
 

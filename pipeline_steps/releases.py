@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from pipeline_steps import endpoint, scaling
-from pipeline_steps.artefacts import Evaluation, ReleaseRecord
+from pipeline_steps.artefacts import ROLLED_BACK, Evaluation, ReleaseRecord
 from pipeline_steps.aws import Clients, aws_errors, create, find
 from pipeline_steps.errors import DeployError, PipelineError
 from pipeline_steps.settings import Settings
@@ -178,7 +178,7 @@ def undo(settings: Settings, clients: Clients) -> str:
             f"python -m pipeline_steps.rollback --profile {settings.profile} "
             f"--environment {settings.deploy.environment}"
         )
-    return f"Rolled back: {target.model_version} ({target.endpoint_config_name}) serves again."
+    return f"{ROLLED_BACK}{target.model_version} ({target.endpoint_config_name}) serves again."
 
 
 def evaluation_of(clients: Clients, released: ReleaseRecord) -> Evaluation:

@@ -120,6 +120,9 @@ class DeploySettings:
         600, "realtime: requests a minute and instance to scale towards"
     )
     keep_releases: int = setting(5, "releases kept, the live one among them, 2 to 50")
+    tarball_sha256: str = setting(
+        "", "SHA-256 that model.tar.gz must have; '': what is packed here", env="TARBALL_SHA256"
+    )
     endpoint_timeout: int = setting(900, "seconds to wait for the endpoint to be in service")
     role_timeout: int = setting(60, "seconds to wait for a role just made to be usable")
     poll_seconds: float = setting(5.0, "seconds between two looks at what is in progress")

@@ -156,25 +156,38 @@ def load(
     """
     tables = _read_profile(file, profile)
     _refuse_unknown_variables()
-    groups: dict[str, Any] = {}
-    for group, cls in GROUPS.items():
-        values = tables.pop(group, {})
-        _refuse_unknown(values, _fields(cls), f"[{profile}.{group}] of {file.name}")
-        for field, kind in _typed_fields(cls):
-            where = f"{field.name} in [{profile}.{group}] of {file.name}"
-            for env in (field.metadata.get("env"), VARIABLE + field.name.upper()):
-                if env and os.environ.get(env):
-                    values[field.name], where = os.environ[env], f"the environment variable {env}"
-            if overrides and field.name in overrides:
-                values[field.name], where = overrides[field.name], _flag(field.name)
-            if field.name in values:
-                values[field.name] = _parse(values[field.name], kind, where)
-        try:
-            groups[group] = cls(**values)
-        except ValueError as error:
-            raise ConfigurationError(f"[{profile}.{group}]: {error}") from error
+    groups = {
+        group: _read_group(cls, tables.pop(group, {}), f"[{profile}.{group}]", overrides, file)
+        for group, cls in GROUPS.items()
+    }
     _refuse_unknown(tables, GROUPS, f"[{profile}] of {file.name}")
     return Settings(profile=profile, build_dir=build_dir, **groups)
+
+
+def of_mail_alone(profile: str, build_dir: Path) -> Settings:
+    """Defaults, and who is to be mailed: to tell of settings that cannot be read."""
+    mail = _read_group(MailSettings, {}, f"[{profile}.mail]", None, PROFILE_FILE)
+    return Settings(profile=profile, build_dir=build_dir, mail=mail)
+
+
+def _read_group(
+    cls: Any, values: dict[str, Any], table: str, overrides: Mapping[str, Any] | None, file: Path
+) -> Any:
+    """One group of settings: `values` of the file, then the environment, then `overrides`."""
+    _refuse_unknown(values, _fields(cls), f"{table} of {file.name}")
+    for field, kind in _typed_fields(cls):
+        where = f"{field.name} in {table} of {file.name}"
+        for env in (field.metadata.get("env"), VARIABLE + field.name.upper()):
+            if env and os.environ.get(env):
+                values[field.name], where = os.environ[env], f"the environment variable {env}"
+        if overrides and field.name in overrides:
+            values[field.name], where = overrides[field.name], _flag(field.name)
+        if field.name in values:
+            values[field.name] = _parse(values[field.name], kind, where)
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise ConfigurationError(f"{table}: {error}") from error
 
 
 def _read_profile(file: Path, profile: str) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn
 
 from pipeline_steps import github
 from pipeline_steps import settings as settings_module
-from pipeline_steps.aws import Clients
+from pipeline_steps.clients import Clients
 from pipeline_steps.errors import ConfigurationError, PipelineError, describe, is_full_disk
 from pipeline_steps.settings import Settings
 

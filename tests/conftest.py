@@ -28,6 +28,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def free_port() -> int:
     """A loopback port that nobody listens on."""
+    return find_free_port()
+
+
+def find_free_port() -> int:
+    """A loopback port that nobody listens on, for fixtures of a wider scope."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -17,7 +17,7 @@ from tests.pipeline_steps.inbox import Inbox, opened
 
 STEPS = [StepRecord("check_data", "done", 0.4), StepRecord("train", "done", 12.0)]
 GOOD = RunReport(
-    "demo", "0123456789ab", [*STEPS, StepRecord("deploy_endpoint", "done", 6.0)],
+    "demo", "0123456789ab", [*STEPS, StepRecord("deploy_endpoint", "done", 6.0, "", "production")],
     {"accuracy": 0.95}, "http://127.0.0.1:8000", "t5-sentiment-demo",
 )  # fmt: skip
 BAD = RunReport(
@@ -78,8 +78,8 @@ def test_failure_after_the_deploy_says_what_serves(tmp_path: Path) -> None:
     # GIVEN a second failure of the smoke test, with the endpoint found as it was
     steps = [
         *STEPS,
-        StepRecord("deploy_endpoint", "reused", 1),
-        StepRecord("smoke_test", "failed", 1),
+        StepRecord("deploy_endpoint", "reused", 1, "", "production"),
+        StepRecord("smoke_test", "failed", 1, "the wrong answer", "production"),
     ]
     report = dataclasses.replace(GOOD, steps=steps, error="the wrong answer")
     text, _ = parts(notify.compose(settings_for(tmp_path, report), report))

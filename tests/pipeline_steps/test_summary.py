@@ -1,0 +1,110 @@
+"""The page about a run: what it shows, and that nothing in the data becomes markup."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_steps import markdown, summary
+from pipeline_steps.artefacts import (
+    Evaluation,
+    Manifest,
+    Mistake,
+    RunReport,
+    StepRecord,
+    TrainingReport,
+)
+from pipeline_steps.aws import Clients
+from pipeline_steps.settings import Settings
+from pipeline_steps.summary import Champion, render
+
+NOBODY = Champion(None, "Nothing to compare with.")
+GOOD = RunReport(
+    "demo", "0123456789ab", [StepRecord("smoke_test", "done", 2.0, "fine", "production")]
+)
+HOSTILE = "<script>alert(1)</script> | **bold** [a](http://b) `code` @team #1\n\n# Title ![x](y)"
+
+
+def test_page_tells_what_was_made(packaged: Settings) -> None:
+    evaluation = Evaluation.load(packaged.work_dir)
+    better = Champion(dataclasses.replace(evaluation, accuracy=0.987), "Compared with 9876.")
+    page = render(packaged, GOOD, better)
+    assert page.startswith("# ✅ 0123456789ab is live")
+    assert f"| accuracy | {evaluation.accuracy:.2%} |".replace("-", "&#45;") in page
+    assert "98.70%" in page
+    counts = evaluation.confusion_matrix["NEGATIVE"]
+    assert f"| NEGATIVE | {counts['NEGATIVE']} | {counts['POSITIVE']} |" in page
+    assert "xychart-beta" in page
+    assert "The curve in numbers" in page
+    assert f"The {len(evaluation.mistakes)} worst mistakes" in page
+    assert "smoke&#95;test &#40;production&#41;" in page
+    assert "USD a month" in page
+
+
+def test_failure_comes_first_with_its_reason(packaged: Settings) -> None:
+    failed = [StepRecord("evaluate", "failed", 0, "below the bar", None, "evaluate")]
+    report = dataclasses.replace(GOOD, steps=failed, error="Accuracy 0.5 is below the bar.")
+    page = render(packaged, report, NOBODY)
+    first, _, reason, *_ = page.splitlines()
+    assert first == "# ❌ evaluate failed, 0123456789ab"
+    assert "below the bar" in reason
+    assert "**Production is untouched.**" in page
+
+
+def test_empty_folder_has_a_page_too(packaged: Settings, tmp_path: Path) -> None:
+    nothing = dataclasses.replace(packaged, build_dir=tmp_path / "nothing")
+    assert render(nothing, GOOD, NOBODY).startswith("# ✅")
+
+
+def test_hostile_and_huge_data_stays_text_and_small(packaged: Settings) -> None:
+    # GIVEN sentences, versions and errors that are markup, and long
+    folder = packaged.work_dir
+    evaluation = Evaluation.load(folder)
+    mistakes = [Mistake(HOSTILE * 1000, HOSTILE, HOSTILE, 0.9)] * 1000
+    dataclasses.replace(evaluation, mistakes=mistakes).save(folder)
+    training = TrainingReport.load(folder / "checkpoint")
+    (point,) = training.result["history"]
+    history = [point | {"step": number} for number in range(100_000)]
+    result = training.result | {"history": history, "device": HOSTILE}
+    dataclasses.replace(training, result=result).save(folder / "checkpoint")
+    steps = [StepRecord(HOSTILE, "failed", 1, HOSTILE * 1000)] * 1000
+    report = RunReport("demo", HOSTILE, steps, error=HOSTILE * 1000)
+    page = render(packaged, report, Champion(None, HOSTILE * 1000))
+    # THEN the page is far below GitHub's 1 MiB, and holds no markup but ours
+    assert len(page.encode()) < 200_000
+    assert "<script" not in page
+    assert "http://b" not in page
+    assert "](" not in page
+    assert "@team" not in page
+    chart = re.search(r"x-axis \"step\" \[(.*)\]", page)
+    assert chart is not None
+    assert len(chart[1].split(",")) == summary.MOST_POINTS
+    assert chart[1].endswith('"99999"')
+
+
+@given(st.text())
+def test_escaped_text_is_one_line_without_markup(text: str) -> None:
+    made = markdown.escaped(text)
+    assert "\n" not in made
+    assert not set(made) & set("<>|*_`[]@!\\")
+
+
+def test_production_is_compared_where_there_is_a_bucket(packaged: Settings) -> None:
+    assert "MODEL_BUCKET is not set" in summary.champion(packaged, Clients()).note
+    deploy = dataclasses.replace(packaged.deploy, bucket="a-bucket")
+    # AND what AWS refuses does not cost the run its page
+    told = summary.champion(dataclasses.replace(packaged, deploy=deploy), Clients()).note
+    assert "could not be read" in told or "no other model" in told
+    assert Manifest.find(packaged.work_dir) is not None
+
+
+def test_page_is_appended_on_github(
+    packaged: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    GOOD.save(packaged.work_dir)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "page.md"))
+    summary.run(packaged, Clients())
+    assert (tmp_path / "page.md").read_text(encoding="utf-8").startswith("# ✅ 0123456789ab")
