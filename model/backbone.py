@@ -70,6 +70,8 @@ def load_model(
     *,
     vocab_size: int,
     pooling: str = "gate",
+    gate_reads: str = "encoder",
+    gate_threshold: float = 0.0,
     dropout: float = 0.1,
     max_input_tokens: int = 128,
     seed: int = 0,
@@ -80,6 +82,8 @@ def load_model(
         backbone: see the module's docstring.
         vocab_size: ids that the tokenizer can give.
         pooling: "gate" or "mean".
+        gate_reads: "encoder" or "embedding".
+        gate_threshold: tokens whose gate is below it count for nothing at inference.
         dropout: probability of dropping a unit, in the encoder and before the head.
         max_input_tokens: longest input in tokens.
         seed: of the weights that start random; torch's own random state is left as it was.
@@ -89,6 +93,8 @@ def load_model(
     """
     settings: dict[str, Any] = {
         "pooling": pooling,
+        "gate_reads": gate_reads,
+        "gate_threshold": gate_threshold,
         "dropout_rate": dropout,
         "classifier_dropout": dropout,
         "max_input_tokens": max_input_tokens,

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 RESUME_FILE = "resume.pt"
-FORMAT = 1
+FORMAT = 2
 BEST = "best"
 
 
@@ -43,7 +43,7 @@ class RunState:
         rng: random states by device ("cpu", "cuda").
         seconds: training time so far, in seconds, over all runs that led here.
         examples: training examples seen so far.
-        losses: sum and count of the training losses since the last evaluation.
+        sums: of the steps' figures since the last evaluation, by name; "steps" counts them.
         history: one record an evaluation.
         best_step: step of the best evaluation so far, 0 before the first.
         finished: whether training has ended and the best model is in place.
@@ -56,7 +56,7 @@ class RunState:
     rng: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
     examples: int = 0
-    losses: tuple[float, int] = (0.0, 0)
+    sums: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     best_step: int = 0
     finished: bool = False

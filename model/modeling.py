@@ -33,23 +33,35 @@ class T5SentimentConfig(T5Config):
 
     Args:
         pooling: "gate" weighs tokens by the gate, "mean" weighs them alike (ablation).
+        gate_reads: "encoder" (last hidden states, which know the whole sentence) or "embedding"
+            (each token by itself).
+        gate_threshold: at inference, tokens whose gate is below it count for nothing, save the
+            strongest of a text that has none above; 0 keeps all.
         classifier_dropout: probability of dropping a unit of the pooled state.
         max_input_tokens: longest input in tokens, `</s>` included; longer ones are cut.
         model_version: first 12 hex digits of the fingerprint of the training run, if there is one.
 
     Raises:
-        ValueError: `pooling` is neither "gate" nor "mean", or `num_labels` is not 2.
+        ValueError: one of these is not as said, or `num_labels` is not 2.
     """
 
     model_type = "t5-sentiment"
 
     pooling: Literal["gate", "mean"] = "gate"
+    gate_reads: Literal["encoder", "embedding"] = "encoder"
+    gate_threshold: float = 0.0
     max_input_tokens: int = 128
     model_version: str | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         if self.pooling not in ("gate", "mean"):
             raise ValueError(f"pooling is {self.pooling!r}, expected 'gate' or 'mean'")
+        if self.gate_reads not in ("encoder", "embedding"):
+            raise ValueError(
+                f"gate_reads is {self.gate_reads!r}, expected 'encoder' or 'embedding'"
+            )
+        if not 0 <= self.gate_threshold <= 1:
+            raise ValueError(f"gate_threshold is {self.gate_threshold}, expected 0 to 1")
         # A plain T5's config.json says it has a decoder; what is built from it here has none.
         self.is_encoder_decoder = False
         self.use_cache = False
@@ -92,9 +104,10 @@ class SentimentGate(nn.Module):
         super().__init__()
         self.linear = nn.Linear(d_model, 1)
 
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        """Map hidden states (B, T, D) to scores (B, T) in (0, 1)."""
-        return torch.sigmoid(self.linear(hidden_states).squeeze(-1))
+    def forward(self, states: Tensor) -> Tensor:
+        """Map what the gate reads (B, T, D) to logits (B, T); g is their sigmoid."""
+        logits: Tensor = self.linear(states).squeeze(-1)
+        return logits
 
 
 def pool(hidden_states: Tensor, weights: Tensor) -> Tensor:
@@ -177,6 +190,30 @@ class T5ForSentimentClassification(T5PreTrainedModel):
         else:
             super()._init_weights(module)  # the embedding's std is `factor` too, as in T5
 
+    def encode(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Give hidden states (B, T, D) and the gate's logits (B, T); arguments as `forward`'s."""
+        if self.config.gate_reads == "encoder":
+            hidden_states = self.encoder(
+                input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds
+            ).last_hidden_state
+            return hidden_states, self.gate(hidden_states)
+        embedded = self.shared(input_ids) if inputs_embeds is None else inputs_embeds
+        hidden_states = self.encoder(
+            attention_mask=attention_mask, inputs_embeds=embedded
+        ).last_hidden_state
+        # Embeddings come in any size; only their direction should count.
+        return hidden_states, self.gate(nn.functional.rms_norm(embedded, embedded.shape[-1:]))
+
+    def classify(self, hidden_states: Tensor, weights: Tensor) -> Tensor:
+        """Give logits (B, C) from hidden states (B, T, D) and the tokens' weights (B, T)."""
+        logits: Tensor = self.classifier(self.dropout(pool(hidden_states, weights)))
+        return logits
+
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -193,15 +230,17 @@ class T5ForSentimentClassification(T5PreTrainedModel):
             inputs_embeds: embedded tokens (B, T, D).
             labels: class numbers (B,); with them the output has a loss.
         """
-        hidden_states = self.encoder(
-            input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds
-        ).last_hidden_state  # (B, T, D)
+        hidden_states, gate_logits = self.encode(input_ids, attention_mask, inputs_embeds)
         if attention_mask is None:
             attention_mask = hidden_states.new_ones(hidden_states.shape[:2])
         gate_scores = attention_mask.to(hidden_states.dtype)  # (B, T)
         if self.config.pooling == "gate":
-            gate_scores = gate_scores * self.gate(hidden_states)
-        logits = self.classifier(self.dropout(pool(hidden_states, gate_scores)))  # (B, C)
+            gate_scores = gate_scores * torch.sigmoid(gate_logits)
+        if self.config.gate_threshold and not self.training:
+            strongest = gate_scores.amax(dim=1, keepdim=True)  # (B, 1)
+            least = strongest.clamp(max=self.config.gate_threshold)
+            gate_scores = gate_scores * (gate_scores >= least)
+        logits = self.classify(hidden_states, gate_scores)
         loss = None
         if labels is not None:
             loss = nn.functional.cross_entropy(logits.float(), labels)

@@ -74,6 +74,15 @@ def parameter_groups(
     return list(groups.values())
 
 
+def plan_steps(epoch_steps: int, settings: TrainingSettings) -> tuple[int, set[int]]:
+    """How many steps a run has, and after which of them it is evaluated: evenly, and at the end."""
+    all_steps = settings.epochs * epoch_steps
+    total_steps = min(all_steps, settings.max_steps or all_steps)
+    evaluations = settings.epochs * settings.evaluations_per_epoch
+    every = all_steps / evaluations
+    return total_steps, {total_steps, *(round(every * n) for n in range(1, evaluations + 1))}
+
+
 def rate_share(step: int, total_steps: int, warmup_share: float) -> float:
     """Share of the peak learning rate at `step` (from 0): up linearly, then down to 0."""
     warmup_steps = math.ceil(warmup_share * total_steps)

@@ -1,12 +1,24 @@
-"""What a training run tells: its progress while it runs, its result when it ends."""
+"""What a training run tells: its progress while it runs, its result when it ends, or why not."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says at which step and what is kept."""
+
+
+class TrainingInterrupted(TrainingError):  # noqa: N818 - not a failure
+    """SIGINT or SIGTERM came; the state is saved and the same call goes on from there."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
-    """One look at the validation set; losses in nats, `seconds` since training began."""
+    """One look at the validation set; losses in nats, `seconds` since training began.
+
+    The last three are there with REINFORCE: means, since the evaluation before, of the reward in
+    nats, of the share of tokens that was kept, and of a decision's entropy in nats.
+    """
 
     step: int
     epoch: float
@@ -15,11 +27,14 @@ class Evaluation:
     validation_accuracy: float
     learning_rate: float
     seconds: float
+    reward: float | None = None
+    kept_share: float | None = None
+    entropy: float | None = None
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """What a progress bar may show; `loss` is the mean since the last evaluation."""
+    """What a progress bar may show; `loss` and what follows it are means as in `Evaluation`."""
 
     step: int
     total_steps: int
@@ -27,6 +42,9 @@ class TrainingProgress:
     examples_per_second: float
     loss: float
     last_evaluation: Evaluation | None
+    reward: float | None = None
+    kept_share: float | None = None
+    entropy: float | None = None
 
 
 class Progress(Protocol):

@@ -6,6 +6,8 @@ from typing import Any
 
 POOLINGS = ("gate", "mean")
 PRECISIONS = ("auto", "fp32", "bf16")
+GATE_READS = ("embedding", "encoder")
+BASELINES = ("leave-one-out", "self-critical", "none")
 
 
 def _setting(default: Any, meaning: str) -> Any:
@@ -30,9 +32,24 @@ class TrainingSettings:
     max_grad_norm: float = _setting(1.0, "gradients are clipped to this L2 norm")
     dropout: float = _setting(0.1, "probability of dropping a unit, from 0 up to below 1")
     pooling: str = _setting("gate", "weigh tokens by the 'gate', or alike ('mean')")
+    gate_threshold: float = _setting(
+        0.0, "once trained, tokens with a gate below it count for nothing, 0 to 1; 0 = all count"
+    )
     max_input_tokens: int = _setting(128, "longest sentence in tokens; longer ones are cut")
     patience: int = _setting(6, "stop after this many evaluations without a new best; 0 = never")
     evaluations_per_epoch: int = _setting(4, "evaluations on the validation set an epoch")
+    reinforce: bool = _setting(False, "train the gate with REINFORCE, to keep few tokens")
+    reinforce_samples: int = _setting(4, "REINFORCE: choices of tokens tried for each sentence")
+    reinforce_price: float = _setting(0.5, "REINFORCE: price in nats of keeping a whole sentence")
+    reinforce_weight: float = _setting(0.1, "REINFORCE: weight of the policy's loss")
+    reinforce_entropy: float = _setting(0.01, "REINFORCE: bonus a nat of a decision's entropy")
+    reinforce_baseline: str = _setting(
+        "leave-one-out", "REINFORCE: 'leave-one-out' (2 samples or more), 'self-critical' or 'none'"
+    )
+    reinforce_gate_reads: str = _setting(
+        "embedding",
+        "REINFORCE: the gate reads each token alone ('embedding'), or in its context ('encoder')",
+    )
     precision: str = _setting("auto", "'fp32', 'bf16' autocast, or 'auto' (bf16 where it is fast)")
     max_steps: int = _setting(0, "stop after this many steps; 0 = no limit")
     checkpoint_seconds: float = _setting(60.0, "seconds between two resume files")
@@ -42,11 +59,21 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         allowed: dict[str, tuple[Callable[[Any], bool], str]] = {
             **dict.fromkeys(
-                ("epochs", "batch_size", "evaluations_per_epoch"),
+                ("epochs", "batch_size", "evaluations_per_epoch", "reinforce_samples"),
                 (lambda value: value >= 1, "at least 1"),
             ),
             **dict.fromkeys(
-                ("weight_decay", "patience", "max_steps", "checkpoint_seconds", "threads", "seed"),
+                (
+                    "weight_decay",
+                    "patience",
+                    "max_steps",
+                    "checkpoint_seconds",
+                    "threads",
+                    "seed",
+                    "reinforce_price",
+                    "reinforce_weight",
+                    "reinforce_entropy",
+                ),
                 (lambda value: value >= 0, "at least 0"),
             ),
             **dict.fromkeys(
@@ -60,6 +87,10 @@ class TrainingSettings:
             # One token would be `</s>` alone.
             "max_input_tokens": (lambda value: value >= 2, "at least 2"),
             "pooling": (POOLINGS.__contains__, f"one of {', '.join(POOLINGS)}"),
+            "reinforce": (lambda value: isinstance(value, bool), "true or false"),
+            "gate_threshold": (lambda value: 0 <= value <= 1, "0 to 1"),
+            "reinforce_baseline": (BASELINES.__contains__, f"one of {', '.join(BASELINES)}"),
+            "reinforce_gate_reads": (GATE_READS.__contains__, f"one of {', '.join(GATE_READS)}"),
             "precision": (PRECISIONS.__contains__, f"one of {', '.join(PRECISIONS)}"),
         }
         for item in fields(self):
@@ -67,6 +98,18 @@ class TrainingSettings:
             value = getattr(self, item.name)
             if not is_allowed(value):
                 raise ValueError(f"{item.name} is {value!r}, expected {text} ({_help(item)})")
+        if self.reinforce and self.pooling != "gate":
+            raise ValueError("reinforce is true and pooling 'mean', expected pooling 'gate'")
+        if self.reinforce_baseline == "leave-one-out" and self.reinforce_samples < 2:
+            raise ValueError(
+                "reinforce_samples is 1, expected at least 2 where reinforce_baseline is "
+                "'leave-one-out'; 'self-critical' does with 1"
+            )
+
+    @property
+    def gate_reads(self) -> str:
+        """What the gate reads: without REINFORCE the encoder's last hidden states."""
+        return self.reinforce_gate_reads if self.reinforce else "encoder"
 
 
 def _help(item: Any) -> str:

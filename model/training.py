@@ -1,4 +1,4 @@
-"""Fine-tuning with cross-entropy: one loop that stops, resumes and repeats exactly.
+"""Fine-tuning, with cross-entropy or REINFORCE: one loop that stops, resumes and repeats exactly.
 
 AdamW (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101) with a learning rate each for
 backbone, gate and head, a linear warm-up and a linear decay to 0, and gradients clipped by norm.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from transformers import PreTrainedTokenizerFast
 
 from model.batching import LengthBucketedSampler, encode, pad_batch
@@ -31,6 +32,7 @@ from model.checkpoint import (
 )
 from model.data import Example
 from model.evaluation import evaluate
+from model.figures import NotFiniteError, add_up, means_of, policy_figures
 from model.interruption import caught_signals
 from model.modeling import T5ForSentimentClassification
 from model.optimization import (
@@ -39,20 +41,21 @@ from model.optimization import (
     peak_memory_bytes,
     pick_device,
     pick_precision,
+    plan_steps,
     rate_share,
 )
-from model.report import Evaluation, Progress, TrainingProgress, TrainingResult
+from model.reinforce import reinforce_loss
+from model.report import (
+    Evaluation,
+    Progress,
+    TrainingError,
+    TrainingInterrupted,
+    TrainingProgress,
+    TrainingResult,
+)
 from model.settings import TrainingSettings
 
 REPORT_SECONDS = 0.5  # between two looks at the losses; on a GPU each look waits for it
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message says at which step and what is kept."""
-
-
-class TrainingInterrupted(TrainingError):  # noqa: N818 - not a failure
-    """SIGINT or SIGTERM came; the state is saved and the same call goes on from there."""
 
 
 def train(
@@ -114,7 +117,7 @@ class _Run:
         self.work_dir = work_dir
         self.progress = progress
         self.optimizer = torch.optim.AdamW(parameter_groups(model, settings), fused=True)
-        self.pending: list[Tensor] = []  # (loss, gradient norm) since the last look
+        self.pending: list[dict[str, Tensor]] = []  # the steps' figures since the last look
         self.epoch_batches: tuple[int, list[list[int]]] = (-1, [])
 
     def read(self, train_set: Sequence[Example], validation_set: Sequence[Example]) -> None:
@@ -124,12 +127,7 @@ class _Run:
         self.validation = self._encode(validation_set)
         lengths = [len(sequence) for sequence in self.sequences]
         self.sampler = LengthBucketedSampler(lengths, settings.batch_size, settings.seed)
-        all_steps = settings.epochs * len(self.sampler)
-        self.total_steps = min(all_steps, settings.max_steps or all_steps)
-        evaluations = settings.epochs * settings.evaluations_per_epoch
-        every = all_steps / evaluations
-        self.evaluation_steps = {round(every * number) for number in range(1, evaluations + 1)}
-        self.evaluation_steps.add(self.total_steps)
+        self.total_steps, self.evaluation_steps = plan_steps(len(self.sampler), settings)
 
     def _encode(self, examples: Sequence[Example]) -> tuple[list[list[int]], list[int]]:
         sentences = [example.sentence for example in examples]
@@ -174,8 +172,7 @@ class _Run:
 
     def _is_over(self) -> bool:
         since_best = sum(record["step"] > self.state.best_step for record in self.state.history)
-        patience = self.settings.patience
-        return self.state.step >= self.total_steps or 0 < patience <= since_best
+        return self.state.step >= self.total_steps or 0 < self.settings.patience <= since_best
 
     def _step(self) -> None:
         state, settings = self.state, self.settings
@@ -189,45 +186,48 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            loss = self.model(**batch).loss
+            loss, figures = self._loss(batch)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
+        figures["gradient norm"] = clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        # Kept on the device: reading them here would make a GPU wait at every step.
-        self.pending.append(torch.stack([loss.detach(), norm]))
+        self.pending.append(figures)
         state.step += 1
         state.examples += len(numbers)
 
+    def _loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """What to minimise, and what to tell of it."""
+        if self.settings.reinforce:
+            return reinforce_loss(self.model, batch, self.settings)
+        loss = self.model(**batch).loss
+        return loss, {"loss": loss.detach()}
+
     def _look(self) -> None:
-        """Read the losses of the latest steps, stop if one is not finite, and report."""
+        """Read the figures of the latest steps, stop if one is not finite, and report."""
         state = self.state
-        total, count = state.losses
-        values = torch.stack(self.pending).tolist() if self.pending else []
-        for step, (loss, norm) in enumerate(values, start=state.step - len(values) + 1):
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise TrainingError(
-                    f"Step {step}: the loss is {loss} and the gradient norm {norm}, expected "
-                    f"finite numbers. The state before it is kept in {self.work_dir}. Lower the "
-                    "learning rates, or set precision to fp32."
-                )
-            total, count = total + loss, count + 1
-        state.losses = (total, count)
+        try:
+            add_up(state.sums, self.pending, state.step)
+        except NotFiniteError as error:
+            raise TrainingError(
+                f"{error} The state before it is kept in {self.work_dir}. Lower the learning "
+                "rates, or set precision to fp32."
+            ) from error
         self.pending.clear()
         self.reported_at = time.monotonic()
         state.seconds = self.reported_at - self.started_at
-        if count:
-            self.progress(self._report(total / count))
+        if state.sums:
+            self.progress(self._report(means_of(state.sums)))
 
-    def _report(self, loss: float) -> TrainingProgress:
+    def _report(self, means: dict[str, float]) -> TrainingProgress:
         state = self.state
         return TrainingProgress(
             step=state.step,
             total_steps=self.total_steps,
             epoch=state.step / len(self.sampler),
             examples_per_second=state.examples / max(state.seconds, 1e-9),
-            loss=loss,
+            loss=means["loss"],
             last_evaluation=Evaluation(**state.history[-1]) if state.history else None,
+            **policy_figures(means),
         )
 
     def _evaluate(self) -> None:
@@ -240,24 +240,24 @@ class _Run:
                 f"Step {state.step}: the validation loss is {loss}, expected a finite number. "
                 f"The state before it is kept in {self.work_dir}. Lower the learning rates."
             )
-        total, count = state.losses
-        state.losses = (0.0, 0)
+        means, state.sums = means_of(state.sums), {}
         state.seconds = time.monotonic() - self.started_at
         record = Evaluation(
             step=state.step,
             epoch=state.step / len(self.sampler),
-            train_loss=total / count,
+            train_loss=means["loss"],
             validation_loss=loss,
             validation_accuracy=accuracy,
             learning_rate=self.optimizer.param_groups[0]["lr"],
             seconds=state.seconds,
+            **policy_figures(means),
         )
         best = self._best()
         if best is None or (accuracy, -loss) > (best.validation_accuracy, -best.validation_loss):
             state.best_step = state.step
             save_model(self.model, self.tokenizer, best_folder(state.best_step, self.work_dir))
         state.history.append(asdict(record))
-        self.progress(self._report(record.train_loss))
+        self.progress(self._report(means))
 
     def _best(self) -> Evaluation | None:
         found = [item for item in self.state.history if item["step"] == self.state.best_step]

@@ -10,8 +10,8 @@ from pipeline_steps.files import file_hash, hash_of
 from pipeline_steps.settings import Settings
 
 MODEL_SOURCES = Path(__file__).parents[1] / "model"
-# These only make rows, and the rows are in the data hash.
-DATA_SOURCES = {"data.py", "demo_corpus.py", "demo_fragments.py"}
+# These only make rows, and the rows are in the data hash; or they look at a model once it is made.
+WITHOUT_EFFECT_SOURCES = {"data.py", "demo_corpus.py", "demo_fragments.py", "rationales.py"}
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "datasets")
 VERSION_DIGITS = 12
 # How often a resume file is written changes nothing in the model.
@@ -25,7 +25,7 @@ def training_inputs(settings: Settings, data_hash: str, backbone_id: str, tokeni
         "model_sources": {
             path.name: file_hash(path)
             for path in sorted(MODEL_SOURCES.glob("*.py"))
-            if path.name not in DATA_SOURCES
+            if path.name not in WITHOUT_EFFECT_SOURCES
         },
         "training": {
             name: value

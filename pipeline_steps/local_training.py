@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from model.report import TrainingProgress
 from pipeline_steps import fingerprint
 from pipeline_steps.artefacts import TrainingReport
 from pipeline_steps.checkpoint_store import CHECKPOINT
@@ -41,7 +42,7 @@ def train_here(settings: Settings, planned: TrainingPlan) -> TrainingReport:
                 progress=lambda report: reporter.update(
                     report.step,
                     report.total_steps,
-                    f"loss {report.loss:.3f}, {report.examples_per_second:,.0f} sentences/s",
+                    _note(report),
                 ),
                 fingerprint=planned.fingerprint,
             )
@@ -69,6 +70,8 @@ def _load(settings: Settings, planned: TrainingPlan) -> tuple[Any, Any]:
             settings.model.backbone,
             vocab_size=len(tokenizer),
             pooling=settings.training.pooling,
+            gate_reads=settings.training.gate_reads,
+            gate_threshold=settings.training.gate_threshold,
             dropout=settings.training.dropout,
             max_input_tokens=settings.training.max_input_tokens,
             seed=settings.training.seed,
@@ -99,3 +102,11 @@ def _place(
     checkpoint = settings.work_dir / CHECKPOINT
     write_folder_atomically(checkpoint, fill)
     return TrainingReport.load(checkpoint)
+
+
+def _note(report: TrainingProgress) -> str:
+    note = f"loss {report.loss:.3f}, {report.examples_per_second:,.0f} sentences/s"
+    if report.reward is None:
+        return note
+    kept = f"kept {report.kept_share:.0%}, entropy {report.entropy:.2f}"
+    return f"{note}, reward {report.reward:.2f}, {kept}"

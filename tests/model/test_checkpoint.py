@@ -28,7 +28,7 @@ def make_state() -> RunState:
         model={"weight": torch.randn(3, 4)},
         optimizer={"state": {0: {"step": torch.tensor(7.0)}}, "param_groups": [{"lr": 1e-3}]},
         rng={"cpu": torch.get_rng_state()},
-        losses=(1.5, 3),
+        sums={"loss": 1.5, "steps": 3},
         history=[{"step": 4, "validation_accuracy": 0.5}],
     )
 

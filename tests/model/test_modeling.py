@@ -165,7 +165,38 @@ def test_auto_classes_find_ours(tmp_path: Path):
     assert type(model) is T5ForSentimentClassification
 
 
-@pytest.mark.parametrize("wrong", [{"pooling": "max"}, {"num_labels": 3}])
+def test_embedding_gate_sees_each_token_alone():
+    model = make_model(gate_reads="embedding")
+    alone = model(input_ids=torch.tensor([[7]])).gate_scores
+    among = model(input_ids=torch.tensor([[9, 7, 3]])).gate_scores
+    assert among[0, 1].item() == pytest.approx(alone.item())
+    assert among.std() > 0.01
+    given = model(inputs_embeds=model.shared(torch.tensor([[9, 7, 3]])))
+    assert torch.equal(given.gate_scores, among)
+
+
+def test_threshold_drops_all_below_but_the_strongest():
+    batch = make_batch([6, 4], 6)
+    model = make_model()
+    plain = model(**batch)
+    threshold = plain.gate_scores[0].sort(descending=True).values[2].item()
+    model.config.gate_threshold = threshold
+    scores = model(**batch).gate_scores
+    kept = plain.gate_scores[0] >= threshold
+    assert torch.equal(scores[0], plain.gate_scores[0] * kept)
+    assert kept.sum() == 3
+    model.config.gate_threshold = 1.0
+    found = model(**batch)
+    assert (found.gate_scores > 0).sum(dim=1).tolist() == [1, 1]
+    assert torch.equal(found.gate_scores.amax(dim=1), plain.gate_scores.amax(dim=1))
+    model.train()
+    assert torch.equal(model(**batch).gate_scores > 0, batch["attention_mask"] == 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"pooling": "max"}, {"num_labels": 3}, {"gate_reads": "decoder"}, {"gate_threshold": 2.0}],
+)
 def test_wrong_configuration_is_refused(wrong: dict):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         T5SentimentConfig(**wrong)

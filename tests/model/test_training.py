@@ -212,7 +212,7 @@ def test_non_finite_loss_names_step(tmp_path: Path):
         return output
 
     model.register_forward_hook(poison)
-    with pytest.raises(TrainingError, match=r"Step 5: the loss is nan"):
+    with pytest.raises(TrainingError, match=r"Step 5: loss nan"):
         train(
             model,
             TOKENIZER,
@@ -292,6 +292,14 @@ def test_rate_rises_then_falls():
         ("pooling", "max"),
         ("precision", "fp16"),
         ("learning_rate", float("nan")),
+        ("gate_threshold", 1.1),
+        ("reinforce", 1),
+        ("reinforce_samples", 0),
+        ("reinforce_price", -0.1),
+        ("reinforce_weight", float("nan")),
+        ("reinforce_entropy", -1.0),
+        ("reinforce_baseline", "mean"),
+        ("reinforce_gate_reads", "decoder"),
     ],
 )
 def test_bad_setting_is_named(name: str, value: object):

@@ -57,6 +57,16 @@ def test_same_inputs_are_reused(packaged: Settings) -> None:
     assert file_hash(packaged.work_dir / "checkpoint" / WEIGHTS) == before
 
 
+def test_reinforce_shows_in_history_and_configuration(packaged: Settings) -> None:
+    assert train.run(changed(packaged, reinforce=True, max_steps=2), Clients()).status == "done"
+    checkpoint = packaged.work_dir / "checkpoint"
+    record = TrainingReport.load(checkpoint).result["history"][-1]
+    assert record["reward"] < 0
+    assert 0 < record["kept_share"] < 1
+    assert record["entropy"] > 0
+    assert json.loads((checkpoint / "config.json").read_bytes())["gate_reads"] == "embedding"
+
+
 def test_other_settings_train_another_model(packaged: Settings) -> None:
     before = TrainingReport.load(packaged.work_dir / "checkpoint")
     assert train.run(changed(packaged, max_steps=2), Clients()).status == "done"
