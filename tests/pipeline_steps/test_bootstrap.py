@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from local_aws.server import BUCKET as LOCAL_BUCKET
-from local_aws.server import LocalAws
+from local_aws.server import ROLES, LocalAws
 from pipeline_steps import bootstrap
 
 pytestmark = [
@@ -74,7 +74,7 @@ def belongings(aws: LocalAws) -> list[str]:
     roles = [role["RoleName"] for role in iam.list_roles()["Roles"]]
     return [
         *(bucket for bucket in buckets if bucket != LOCAL_BUCKET),
-        *(role for role in roles if role not in (f"{NAME}-sagemaker", f"{NAME}-lambda")),
+        *(role for role in roles if role not in {name for name, _ in ROLES.values()}),
         *(item["Arn"] for item in iam.list_policies(Scope="Local")["Policies"]),
         *(item["TopicArn"] for item in topics),
         *(item["repositoryName"] for item in repositories),

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import connections
 import pytest
 
 Start = Callable[..., Any]
+WAIT_SECONDS = 30
 BODY = b'{"inputs": "%s"}'
 
 
@@ -128,8 +130,11 @@ def test_client_that_goes_before_its_end_is_forgotten(running: Any, cut: int) ->
     for _ in range(20):  # more than there are places
         with running.connect() as client:
             client.sendall(request()[:cut])
-    running.wait_until_taken(0)
-    assert is_well(running)
+    # Which of them have come when the last one goes is the system's choice, so look more than once.
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not is_well(running):
+        assert time.monotonic() < deadline
+        running.wait_until_taken(0)
 
 
 def test_client_that_goes_before_its_answer_is_forgotten(start: Start) -> None:
