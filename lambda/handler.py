@@ -1,138 +1,135 @@
-"""POST /predict: from API Gateway (payload format 2.0) to the SageMaker endpoint and back.
+"""What runs behind the HTTP API: from API Gateway (payload format 2.0) to the model and back.
 
-{"inputs": "I absolutely loved this movie!"} is answered {"label": "POSITIVE", "score": 0.98}, with
-the model's version in the header X-Model-Version. Errors are problem JSON (RFC 9457). Each request
-is one line of the log, as metrics.py writes it; texts are never logged.
+    POST /predict   {"inputs": "I absolutely loved this movie!"} -> {"label": "POSITIVE", ...}
+    GET /health     whether it is there; ?deep=1 asks the model
+    GET /           a page to try it with; /docs and /openapi.json tell the contract
+
+Every answer names the model's version and the request; errors are problem JSON. Each request is
+one line of the log, as metrics.py writes it: length and hash of the body, never a text.
 """
 
-import base64
+import hashlib
 import json
 import os
 import time
-from functools import cache
 from typing import Any
 
-import boto3
 import metrics
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+import model_client
+import pages
+import request_body
+from problems import Problem
+from request_body import PredictionRequest
 
-MAX_CHARACTERS = 10_000
-# API Gateway gives up after 30 s: two tries of 12 s leave time to say so.
-CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=12
+CHECK = PredictionRequest(["Is anybody there?"], many=False, explain=False)
+LOGGED_CHARACTERS = 200  # of a text, where texts are logged at all: a line has 256 kB
+DEEP = {"": False, "0": False, "false": False, "1": True, "true": True}
+ALLOWED = {"/predict": ("POST",), "/health": ("GET", "HEAD")} | dict.fromkeys(
+    pages.FILES, ("GET", "HEAD")
 )
-STATUS_OF_CODE = {"ThrottlingException": 429, "ServiceUnavailable": 503, "ValidationError": 503}
-TITLES = {
-    400: "Bad Request",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    422: "Unprocessable Content",
-    429: "Too Many Requests",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
+Response = dict[str, Any]
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's own word
-    """A request that cannot be answered: its HTTP status, what to tell the client, and the cause.
-
-    `cause` is for the log only: an error's code or type, never its message.
-    """
-
-    def __init__(self, status: int, detail: str, cause: str | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.cause = status, cause
-
-
-@cache
-def runtime() -> Any:
-    """The client of SageMaker's data plane, one for all requests of this environment."""
-    return boto3.client("sagemaker-runtime", config=CONFIG)
-
-
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> Response:
     """Answer one HTTP request; the entry point that AWS Lambda calls."""
-    # Length and status say enough to debug; the text is the client's own business.
-    known = {"request_id": context.aws_request_id, "body_bytes": len(event.get("body") or "")}
+    body = event.get("body") or ""
+    known = {
+        "request_id": context.aws_request_id,
+        "body_bytes": len(body.encode(errors="replace")),
+        "body_hash": hashlib.sha256(body.encode(errors="replace")).hexdigest()[:16],
+    }
     try:
-        return _predict(_text_of(event), known)
+        response = _route(event, context, known)
     except Problem as problem:
-        status, detail = problem.status, str(problem)
-        known |= {"status": status, "detail": detail, "cause": problem.cause}
-        metrics.write(metrics.of_problem(status), known)
-        title = TITLES[status]
-        return _response(
-            status,
-            {"type": "about:blank", "title": title, "status": status, "detail": detail},
-            {"Content-Type": "application/problem+json"},
-        )
+        response = _refuse(problem, known)
+    except Exception as error:  # noqa: BLE001 - a bug's message and trace may hold the text
+        sorry = "Something went wrong here. Try again, or tell us the X-Request-Id."
+        response = _refuse(Problem(500, sorry, type(error).__name__), known | {"at": _where(error)})
+    response["headers"] = {
+        "X-Request-Id": context.aws_request_id,
+        "X-Model-Version": os.environ.get("MODEL_VERSION", "unknown"),
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        **response["headers"],
+    }
+    return response
 
 
-def _text_of(event: dict[str, Any]) -> str:
-    content_type = event.get("headers", {}).get("content-type", "")
-    if content_type.split(";")[0].strip().lower() != "application/json":
-        raise Problem(415, "Expected the header Content-Type: application/json.")
-    try:
-        body = event.get("body") or ""
-        request = json.loads(base64.b64decode(body) if event.get("isBase64Encoded") else body)
-    except (ValueError, RecursionError):
-        raise Problem(400, 'The body is not JSON. Expected {"inputs": "text"}.') from None
-    text = request.get("inputs") if isinstance(request, dict) else None
-    if not isinstance(text, str):
-        raise Problem(422, 'Expected an object with a text: {"inputs": "text"}.')
-    if not text.strip():
-        raise Problem(422, "inputs is empty. Expected at least one word.")
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise Problem(422, "inputs holds a lone surrogate. Expected Unicode text.")
-    if len(text) > MAX_CHARACTERS:
-        raise Problem(413, f"inputs has {len(text)} characters. The limit is {MAX_CHARACTERS}.")
-    return text
+def _route(event: dict[str, Any], context: Any, known: dict[str, Any]) -> Response:
+    request = event["requestContext"]
+    method, path = request["http"]["method"], _path(event["rawPath"], request["stage"])
+    allowed = ALLOWED.get(path)
+    # The path itself is the client's, and so may be a text.
+    known["route"] = f"{allowed[0]} {path}" if allowed else None
+    if allowed is None:
+        raise Problem(404, "Nothing is here. See /docs.")
+    if method not in allowed:
+        allow = ", ".join(allowed)
+        raise Problem(405, f"This path takes {allow}.", headers={"Allow": allow})
+    if path == "/predict":
+        return _predict(request_body.read(event), context, known)
+    if path == "/health":
+        return _health(event, context, known)
+    headers, body = pages.serve(path)
+    metrics.write({}, known | {"status": 200})
+    return {"statusCode": 200, "headers": headers, "body": body}
 
 
-def _predict(text: str, known: dict[str, Any]) -> dict[str, Any]:
+def _path(raw: str, stage: str) -> str:
+    """The path without the stage, which is part of it for every stage but $default."""
+    prefix = f"/{stage}"
+    return (raw.removeprefix(prefix) or "/") if raw.startswith(f"{prefix}/") else raw
+
+
+def _predict(request: PredictionRequest, context: Any, known: dict[str, Any]) -> Response:
     began = time.perf_counter()
-    version, prediction = _ask_model(text)
-    measured = metrics.of_answer(len(text), prediction, (time.perf_counter() - began) * 1e3)
-    label, score = prediction["label"], prediction["score"]
-    metrics.write(measured, known | {"status": 200, "label": label, "model_version": version})
+    answer = model_client.ask(request, lambda: context.get_remaining_time_in_millis() / 1000)
+    model_ms = (time.perf_counter() - began) * 1e3
+    labels = [prediction["label"] for prediction in answer.predictions]
+    told = {"status": 200, "label": metrics.unwrapped(labels), "model_version": answer.version}
+    if os.environ.get("LOG_TEXTS") == "true":
+        told["texts"] = [text[:LOGGED_CHARACTERS] for text in request.texts]
+    metrics.write(metrics.of_answer(request.texts, answer.predictions, model_ms), known | told)
+    results = [_result(prediction, request.explain) for prediction in answer.predictions]
+    return _json(results if request.many else results[0], answer.version)
+
+
+def _result(prediction: dict[str, Any], explain: bool) -> dict[str, Any]:
+    result = {"label": prediction["label"], "score": prediction["score"]}
+    if not explain:
+        return result
+    names = ("text", "start", "end", "gate")
+    tokens = [{name: token[name] for name in names} for token in prediction["explanation"]]
+    return result | {"tokens": tokens}
+
+
+def _health(event: dict[str, Any], context: Any, known: dict[str, Any]) -> Response:
+    asked = (event.get("queryStringParameters") or {}).get("deep", "")
+    if asked not in DEEP:
+        raise Problem(422, "The query parameter deep is 1 or 0.")
+    version = os.environ.get("MODEL_VERSION", "unknown")
+    if DEEP[asked]:
+        left = context.get_remaining_time_in_millis
+        version = model_client.ask(CHECK, lambda: left() / 1000).version
+    metrics.write({}, known | {"status": 200})
+    return _json({"status": "ok", "model_version": version, "deep": DEEP[asked]}, version)
+
+
+def _json(body: Any, version: str) -> Response:
     headers = {"Content-Type": "application/json", "X-Model-Version": version}
-    return _response(200, {"label": label, "score": score}, headers)
+    return {"statusCode": 200, "headers": headers, "body": json.dumps(body)}
 
 
-def _ask_model(text: str) -> tuple[str, dict[str, Any]]:
-    """The model's version and its prediction: label, score, and perhaps counts of tokens."""
-    try:
-        answer = runtime().invoke_endpoint(
-            EndpointName=os.environ["ENDPOINT_NAME"],
-            ContentType="application/json",
-            Accept="application/json",
-            Body=json.dumps({"inputs": text}),
-        )
-        body = answer["Body"].read()
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        sorry = "The model cannot answer now. Try again in a moment."
-        raise Problem(STATUS_OF_CODE.get(code, 502), sorry, code) from error
-    except BotoCoreError as error:
-        sorry = "The model did not answer in time. Try again in a moment."
-        raise Problem(504, sorry, type(error).__name__) from error
-    return _read(body)
+def _refuse(problem: Problem, known: dict[str, Any]) -> Response:
+    told = {"status": problem.status, "detail": str(problem), "cause": problem.cause}
+    metrics.write(metrics.of_problem(problem.status), known | told)
+    body = json.dumps(problem.body())
+    return {"statusCode": problem.status, "headers": problem.headers, "body": body}
 
 
-def _read(body: bytes) -> tuple[str, dict[str, Any]]:
-    try:
-        result = json.loads(body)
-        prediction = result["predictions"][0]
-        label, score = prediction["label"], prediction["score"]
-        if isinstance(label, str) and isinstance(score, int | float) and 0 <= score <= 1:
-            return str(result["model_version"]), prediction
-    except (ValueError, LookupError, TypeError):
-        pass  # not of the shape that serving/inference.py promises
-    # What it is instead may hold the text, so it is told nowhere.
-    raise Problem(502, "The model's answer is not readable.", "UnreadableAnswer")
-
-
-def _response(status: int, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
-    return {"statusCode": status, "headers": headers, "body": json.dumps(body)}
+def _where(error: Exception) -> str:
+    """File and line that an error came from."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""

@@ -219,9 +219,9 @@ def _show_apis(aws: Any, stopping: threading.Event) -> None:
                 print(f"\n{name}: {url}")
                 print(
                     f"  curl -s {url}/predict -H 'content-type: application/json' "
-                    f"-d '{EXAMPLE_BODY}'",
-                    flush=True,
+                    f"-d '{EXAMPLE_BODY}'"
                 )
+                print(f"  or in a browser: {url}/", flush=True)
             shown[name] = url
     print()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moto.apigatewayv2.exceptions import APIGatewayV2Error, BadRequestException
-from moto.apigatewayv2.models import ApiGatewayV2Backend
+from moto.apigatewayv2.models import ApiGatewayV2Backend, Route
 from moto.apigatewayv2.responses import ApiGatewayV2Response
 from moto.ses.responses import EmailResponse
 from moto.sesv2.responses import SESV2Response
@@ -80,6 +80,44 @@ def _update_stage(self: ApiGatewayV2Response) -> tuple[int, dict[str, Any], str]
     return 200, {}, json.dumps(stage.to_json())
 
 
+def _get_authorizers(self: ApiGatewayV2Response) -> tuple[int, dict[str, Any], str]:
+    api = self.apigatewayv2_backend.get_api(self.path.split("/")[-2])
+    items = [_known(authorizer.to_json()) for authorizer in api.authorizers.values()]
+    return 200, {}, json.dumps({"items": items})
+
+
+def _known(answer: dict[str, Any]) -> dict[str, Any]:
+    """Without what was never set, which AWS leaves out."""
+    return {name: value for name, value in answer.items() if value is not None}
+
+
+def _check_authorizer(
+    self: ApiGatewayV2Backend, authorizer_type: str, jwt_config: dict[str, Any] | None, **_: Any
+) -> None:
+    config = jwt_config or {}
+    if authorizer_type != "JWT" or not config.get("issuer") or not config.get("audience"):
+        raise BadRequestException(
+            "The local AWS knows authorizers of type JWT, with an issuer and an audience"
+        )
+
+
+def _check_authorized(
+    self: ApiGatewayV2Backend, api_id: str, authorization_type: str, authorizer_id: str, **_: Any
+) -> None:
+    if authorization_type == "JWT" and authorizer_id not in self.get_api(api_id).authorizers:
+        raise BadRequestException(f"Authorizer {authorizer_id} does not exist")
+
+
+def _keep_authorizer(self: ApiGatewayV2Backend, api_id: str, authorizer_id: str) -> None:
+    if any(route.authorizer_id == authorizer_id for route in self.get_routes(api_id)):
+        raise ConflictError(f"Authorizer {authorizer_id} is in use by a route")
+
+
+def _forget_authorizer(route: Route, self: ApiGatewayV2Backend, **_: Any) -> None:
+    if route.authorization_type != "JWT":
+        route.authorizer_id = None
+
+
 def apply_api_rules(patches: Patches, plane: HttpApiPlane) -> None:
     """Install the rules of API Gateway; `plane` opens and shuts the ports of the APIs."""
     backend = ApiGatewayV2Backend
@@ -89,6 +127,12 @@ def apply_api_rules(patches: Patches, plane: HttpApiPlane) -> None:
     patches.before(backend, "create_integration", _check_integration)
     patches.before(backend, "update_integration", _check_integration)
     patches.before(backend, "create_route", _check_route)
+    patches.before(backend, "create_route", _check_authorized)
+    patches.before(backend, "update_route", _check_authorized)
+    patches.after(backend, "update_route", _forget_authorizer)
+    patches.before(backend, "create_authorizer", _check_authorizer)
+    patches.before(backend, "delete_authorizer", _keep_authorizer)
+    patches.set(ApiGatewayV2Response, "get_authorizers", _get_authorizers)
     patches.before(backend, "create_stage", _check_stage)
     patches.set(ApiGatewayV2Response, "update_stage", _update_stage)
 

@@ -16,6 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sagemaker.models import sagemaker_backends
 from werkzeug.wrappers import Request, Response
 
+from local_aws.container import ThrottledError
 from local_aws.lambda_plane import Invocation, LambdaPlane
 from local_aws.lambda_rules import refuse_while_busy
 from local_aws.sagemaker_plane import EndpointNotFoundError, SageMakerPlane
@@ -92,6 +93,8 @@ class FrontDoor:
         except EndpointNotFoundError:
             text = f"Endpoint {name} of account {backend.account_id} not found."
             return _error(400, "ValidationError", text)
+        except ThrottledError:
+            return _error(429, "ThrottlingException", "Rate exceeded")
         except ServingError as error:
             return _model_error(backend.account_id, region, name, 500, str(error))
         if not answer.ok:

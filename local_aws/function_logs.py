@@ -1,4 +1,4 @@
-"""What functions and training jobs print, as CloudWatch Logs keeps it.
+"""What functions and training jobs print and APIs note, as CloudWatch Logs keeps it.
 
 A function has a group, and each of its environments a stream; all jobs share a group.
 

@@ -9,9 +9,10 @@ import logging
 import re
 import socket
 import threading
+import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -19,8 +20,12 @@ from moto.apigatewayv2.models import ApiGatewayV2Backend, Integration, Route
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaFunction
 from moto.awslambda_simple.models import lambda_simple_backends
+from moto.logs.models import logs_backends
 
+from local_aws import http_api_authorizers, http_api_guard
+from local_aws.function_logs import FunctionLogs
 from local_aws.http_api_event import Request, Response, build_event, message, read_result
+from local_aws.http_api_routes import is_allowed, match_route
 from local_aws.http_server import HOST, StoppableServer, listen
 from local_aws.lambda_plane import LambdaPlane
 from local_aws.lambda_rules import policy_statements
@@ -37,9 +42,14 @@ class HttpApiPlane:
     """The servers of all HTTP APIs, by the API's id."""
 
     def __init__(
-        self, lambda_plane: LambdaPlane, gate: threading.RLock, touched: Callable[[], None]
+        self,
+        lambda_plane: LambdaPlane,
+        gate: threading.RLock,
+        touched: Callable[[], None],
+        logs: FunctionLogs,
     ) -> None:
         self.lambda_plane, self.gate, self.touched = lambda_plane, gate, touched
+        self._logs, self._throttle = logs, http_api_guard.Throttle()
         self._servers: dict[str, _ApiServer] = {}
         self._first: socket.socket | None = None  # held for the first API
         self._first_port = 0
@@ -104,30 +114,80 @@ class HttpApiPlane:
         self.workers.shutdown()
 
     def answer(self, backend: ApiGatewayV2Backend, api_id: str, request: Request) -> Response:
-        """Find the route, call its function, and convert the result."""
+        """Answer as the API's settings say, and note it in its access log."""
+        began = time.monotonic()
+        api = backend.apis[api_id]
+        cors: Any = api.cors_configuration
+        response = http_api_guard.preflight(cors, request) if cors else None
+        noted: dict[str, Any] = {
+            "requestId": uuid.uuid4().hex[:16],
+            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime()),
+            "identity.sourceIp": request.source_ip,
+        }
+        if response is None:
+            response = self._routed(backend, api, request, noted)
+            response = http_api_guard.with_cors(cors, request, response) if cors else response
+        noted |= {
+            "status": response.status,
+            "responseLength": len(response.body),
+            "responseLatency": round((time.monotonic() - began) * 1000),
+        }
+        self._note(backend, api, noted)
+        return response
+
+    def _note(self, backend: ApiGatewayV2Backend, api: Any, noted: dict[str, Any]) -> None:
+        stage = api.stages.get("$default")
+        if stage is None or not stage.access_log_settings:
+            return
+        group = stage.access_log_settings["destinationArn"].partition(":log-group:")[2]
+        line = http_api_guard.log_line(stage.access_log_settings["format"], noted)
+        logs, name = (
+            logs_backends[backend.account_id][backend.region_name],
+            group.removesuffix(":*"),
+        )
+        if name in logs.groups:  # API Gateway makes none itself
+            self._logs.append(logs, name, api.api_id, line)
+
+    def _routed(
+        self, backend: ApiGatewayV2Backend, api: Any, request: Request, noted: dict[str, Any]
+    ) -> Response:
+        """Find the route, see whether it may be used, call its function."""
         path = request.target.partition("?")[0]
         with self.gate:
-            api = backend.apis[api_id]
             stage = api.stages.get("$default")
             found = match_route(list(api.routes.values()), request.method, path)
             if stage is None or not stage.auto_deploy or found is None:
                 return message(404, "Not Found")
             route, parameters = found
             integration = api.integrations.get(str(route.target).removeprefix("integrations/"))
-            called = self._function(backend, api_id, route, integration)
+            called = self._function(backend, api.api_id, route, integration)
+            authorizer = api.authorizers.get(route.authorizer_id)
+        noted["routeKey"] = route.route_key
+        if not self._throttle.admits(api.api_id, route.route_key, stage.default_route_settings):
+            return message(429, "Too Many Requests")
+        host = api.api_endpoint.partition("://")[2]
+        refused = http_api_authorizers.refusal(route, authorizer, request, host)
+        if refused:
+            return refused
         if integration is None or called is None:
             return message(500, "Internal Server Error")
         event = build_event(
             request,
             account=backend.account_id,
-            api_id=api_id,
+            api_id=api.api_id,
             route_key=route.route_key,
             path_parameters=parameters,
             stage_variables=stage.stage_variables,
         )
+        return self._called(api.api_id, called, event, int(integration.timeout_in_millis or 30_000))
+
+    def _called(
+        self, api_id: str, called: tuple[LambdaFunction, str], event: Any, milliseconds: int
+    ) -> Response:
+        """Call a function and convert its result."""
         call = self.workers.submit(self.lambda_plane.invoke, *called, json.dumps(event).encode())
         try:
-            invocation = call.result(int(integration.timeout_in_millis or 30_000) / 1000)
+            invocation = call.result(milliseconds / 1000)
         except TimeoutError:
             return message(503, "Service Unavailable")
         if invocation.function_error:
@@ -163,46 +223,6 @@ class HttpApiPlane:
             log.error("api %s: the policy of %s does not allow %s", api_id, target[0], source)
             return None
         return function, target[0]
-
-
-def match_route(routes: list[Route], method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-    """The most specific route for a request, with its path parameters.
-
-    A full match comes first, then `{name}`, then `{name+}`; a method before ANY; $default last.
-    """
-    candidates: list[tuple[tuple[int, bool], Route, dict[str, str]]] = []
-    for route in routes:
-        route_method, _, pattern = route.route_key.partition(" ")
-        if route_method == "$default":
-            candidates.append(((3, False), route, {}))
-        if route_method not in (method, "ANY"):
-            continue
-        expression = re.escape(pattern).replace(r"\{", "{").replace(r"\}", "}")
-        expression = re.sub(r"{(\w+)\\\+}", r"(?P<\1>.+)", expression)
-        expression = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", expression)
-        matched = re.fullmatch(expression, path)
-        if matched:
-            rank = (2 if "+}" in pattern else 1 if "{" in pattern else 0, route_method == "ANY")
-            candidates.append((rank, route, matched.groupdict()))
-    best = min(candidates, key=lambda candidate: candidate[0], default=None)
-    return best[1:] if best else None
-
-
-def is_allowed(statements: list[dict[str, Any]], source_arn: str, account: str) -> bool:
-    """Whether a resource policy lets API Gateway call the function from `source_arn`."""
-    for statement in statements:
-        conditions = statement.get("Condition", {})
-        pattern = conditions.get("ArnLike", {}).get("AWS:SourceArn", "*").replace("[", "[[]")
-        owner = conditions.get("StringEquals", {}).get("AWS:SourceAccount", account)
-        if (
-            statement["Effect"] == "Allow"
-            and statement["Principal"] == {"Service": "apigateway.amazonaws.com"}
-            and statement["Action"] in ("lambda:InvokeFunction", "lambda:*")
-            and fnmatchcase(source_arn, pattern)
-            and owner == account
-        ):
-            return True
-    return False
 
 
 class _ApiServer(StoppableServer):

@@ -23,11 +23,11 @@ from moto.s3.models import FakeKey, s3_backends
 from moto.sagemaker.models import SageMakerModelBackend
 
 from local_aws.children import Children
+from local_aws.container import Container
 from pipeline_steps.errors import PackagingError
-from pipeline_steps.serving_process import ServingError, ServingProcess
+from pipeline_steps.serving_process import ServingError
 from pipeline_steps.tarball import extract_tarball
 
-PING_SECONDS = 5
 DELETION_SECONDS = 0.1  # that a deleted endpoint is still seen; AWS takes a minute or so
 NOT_SERVING = ("Creating", "Failed", "Deleting")
 REASON_CHARACTERS = 1024  # AWS cuts a FailureReason there
@@ -51,61 +51,6 @@ def find_model_data(account: str, url: str) -> FakeKey | None:
     """The object that an s3:// URL names, if there is one."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
     return find_object(account, bucket, key)
-
-
-class Container(ServingProcess):
-    """A serving process that knows who uses it and can be stopped at any moment."""
-
-    def __init__(
-        self, folder: Path, environment: dict[str, str], variant_name: str, children: Children
-    ) -> None:
-        super().__init__(folder, environment)
-        self.variant_name = variant_name
-        self._children = children
-        self._cancelled = False
-        self._users = 0
-        self._unused = threading.Condition()
-
-    def start(self) -> None:
-        """Start the process and wait until /ping says 200."""
-        super().start()
-        if not requests.get(f"{self.url}/ping", timeout=PING_SECONDS).ok:
-            raise ServingError(f"/ping did not answer 200:\n{self.log()}")
-
-    def _wait_for_port(self) -> int:
-        assert self.pid is not None  # noqa: S101 - it was just started
-        self._children.add(self.pid)
-        if self._cancelled:
-            raise ServingError("The server is stopping.")
-        return super()._wait_for_port()
-
-    @contextmanager
-    def in_use(self) -> Iterator["Container"]:
-        """Keep the process until the block ends, even if it is retired meanwhile."""
-        with self._unused:
-            self._users += 1
-        try:
-            yield self
-        finally:
-            with self._unused:
-                self._users -= 1
-                self._unused.notify_all()
-
-    def stop_when_unused(self) -> None:
-        """Wait for the requests in flight, then stop."""
-        with self._unused:
-            self._unused.wait_for(lambda: self._users == 0 or self._cancelled)
-        self.stop()
-
-    def stop(self) -> None:
-        """End the process, if it was started, and remove its folder."""
-        with self._unused:
-            self._cancelled = True
-            self._unused.notify_all()
-        super().stop()
-        if self.pid is not None:
-            self._children.discard(self.pid)
-        shutil.rmtree(self.model_dir, ignore_errors=True)
 
 
 class SageMakerPlane:
@@ -182,8 +127,10 @@ class SageMakerPlane:
     def _start(self, backend: SageMakerModelBackend, config_name: str) -> Container:
         folder = self._folder / uuid.uuid4().hex[:12]
         folder.mkdir(parents=True)
-        variant_name, environment = self._unpack(backend, config_name, folder)
-        container = Container(folder, environment, variant_name, self._children)
+        variant, environment = self._unpack(backend, config_name, folder)
+        variant_name = str(variant["VariantName"])
+        most = (variant.get("ServerlessConfig") or {}).get("MaxConcurrency")
+        container = Container(folder, environment, variant_name, most, self._children)
         self._all.add(container)
         try:
             if self._closing.is_set():
@@ -200,8 +147,8 @@ class SageMakerPlane:
 
     def _unpack(
         self, backend: SageMakerModelBackend, config_name: str, folder: Path
-    ) -> tuple[str, dict[str, str]]:
-        """Fill `folder` from the tarball; gives the variant's name and the model's variables."""
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """Fill `folder` from the tarball; gives the variant and the model's variables."""
         with self._gate:
             config = backend.endpoint_configs[config_name]
             variant = config.production_variants[0]
@@ -219,7 +166,7 @@ class SageMakerPlane:
             raise ServingError(f"Failed to extract model data from {url}. {error}") from error
         finally:
             tarball.unlink()
-        return str(variant["VariantName"]), dict(primary.get("Environment") or {})
+        return variant, dict(primary.get("Environment") or {})
 
     def invoke(
         self,
@@ -233,6 +180,7 @@ class SageMakerPlane:
 
         Raises:
             EndpointNotFoundError: no such endpoint, or it is not in service.
+            ThrottledError: it has as many requests as it takes.
             ServingError: the container cannot be started, or does not answer.
         """
         endpoint = backend.endpoints.get(endpoint_name)

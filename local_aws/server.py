@@ -151,7 +151,7 @@ class LocalAws:
         self._sagemaker = SageMakerPlane(self.state / "containers", gate, store.changed, children)
         self._training = TrainingPlane(self.state / "training", gate, store.changed, children, logs)
         self._door = FrontDoor(gate, store.changed, self._sagemaker, self._functions)
-        self._apis = HttpApiPlane(self._functions, gate, self._door.touch)
+        self._apis = HttpApiPlane(self._functions, gate, self._door.touch, logs)
         stack.callback(self._apis.close)
         self._apis.start(self._choose_api_port(store.extras, backends), backends)
 

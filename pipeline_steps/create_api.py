@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from pipeline_steps import function_log, github, http_api, releases, step
+from pipeline_steps import github, http_api, http_api_front, log_groups, releases, step
 from pipeline_steps.artefacts import Api, Release
 from pipeline_steps.aws import Clients, aws_errors, create, find, wait, when_role_is_usable
 from pipeline_steps.errors import ApiError
@@ -26,7 +26,7 @@ from pipeline_steps.step import Outcome
 
 SOURCES = Path(__file__).parents[1] / "lambda"
 TRIES = 4  # of changing the function: code, configuration, and what another run may have begun
-ROUTE = "POST /predict"
+SHIPPED = (".py", ".html", ".json")
 RUNTIME = "python3.13"
 FUNCTION_SECONDS = 29  # API Gateway waits for 30
 FUNCTION_WAIT_SECONDS = 120  # for the function to be created, updated or published
@@ -45,11 +45,11 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     name = settings.resource_name
     try:
         with aws_errors(ApiError, f"Creating the API {name!r}"):
-            function_log.keep(settings, clients.logs)
+            log_groups.keep(settings, clients.logs)
             version, changed = _deploy_function(settings, clients.lambda_, release)
             arn = _point_alias(clients.lambda_, name, version)
             api = _find_or_create_api(settings, clients.apigateway)
-            _route(clients.apigateway, api["ApiId"], arn)
+            http_api_front.bring_to(settings, clients.apigateway, api, arn)
             _permit(clients.lambda_, name, api["ApiId"], arn)
     except ApiError as error:
         raise ApiError(f"{error} {releases.undo(settings, clients)}") from error
@@ -71,7 +71,7 @@ def zip_function(folder: Path = SOURCES) -> bytes:
     """The function's deployment package; the same sources give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as package:
-        for path in sorted(folder.glob("*.py")):
+        for path in sorted(path for path in folder.iterdir() if path.suffix in SHIPPED):
             member = zipfile.ZipInfo(path.name, ZIP_EPOCH)
             member.external_attr = 0o644 << 16  # Lambda must be allowed to read it
             member.compress_type = zipfile.ZIP_DEFLATED
@@ -92,7 +92,7 @@ def _deploy_function(settings: Settings, lambda_: Any, release: Release) -> tupl
         "Handler": "handler.handler",
         "Timeout": FUNCTION_SECONDS,
         "MemorySize": FUNCTION_MB,
-        "Environment": {"Variables": {"ENDPOINT_NAME": release.endpoint_name}},
+        "Environment": {"Variables": _variables(settings, release)},
     }
     if find(lambda_.get_function_configuration, FunctionName=name) is None:
         function = {"Code": {"ZipFile": code}, "Tags": settings.tags, **configuration}
@@ -106,6 +106,16 @@ def _deploy_function(settings: Settings, lambda_: Any, release: Release) -> tupl
     if alias and not changed and _is_current(lambda_, name, alias["FunctionVersion"]):
         return alias["FunctionVersion"], False
     return _publish(settings, lambda_), True
+
+
+def _variables(settings: Settings, release: Release) -> dict[str, str]:
+    version = release.model_version
+    return {
+        "ENDPOINT_NAME": release.endpoint_name,
+        "MODEL_VERSION": version,
+        "REPORT_URL": settings.api.report_url.replace("{model_version}", version),
+        "LOG_TEXTS": str(settings.api.log_texts).lower(),
+    }
 
 
 def _bring_function_to(
@@ -175,30 +185,6 @@ def _find_or_create_api(settings: Settings, apigateway: Any) -> dict[str, Any]:
         # Asked again, as a lost answer may have made two of them.
         found = http_api.find_api(settings, apigateway) or made
     return found
-
-
-def _route(apigateway: Any, api_id: str, function_arn: str) -> None:
-    integrations = apigateway.get_integrations(ApiId=api_id)["Items"]
-    matching = [item for item in integrations if item["IntegrationUri"] == function_arn]
-    integration = (
-        matching[0]
-        if matching
-        else apigateway.create_integration(
-            ApiId=api_id,
-            IntegrationType="AWS_PROXY",
-            IntegrationUri=function_arn,
-            PayloadFormatVersion="2.0",
-            TimeoutInMillis=30_000,
-        )
-    )
-    target = f"integrations/{integration['IntegrationId']}"
-    routes = {item["RouteKey"]: item for item in apigateway.get_routes(ApiId=api_id)["Items"]}
-    if ROUTE not in routes:
-        create(apigateway.create_route, ApiId=api_id, RouteKey=ROUTE, Target=target)
-    elif routes[ROUTE].get("Target") != target:
-        apigateway.update_route(ApiId=api_id, RouteId=routes[ROUTE]["RouteId"], Target=target)
-    if find(apigateway.get_stage, ApiId=api_id, StageName="$default") is None:
-        create(apigateway.create_stage, ApiId=api_id, StageName="$default", AutoDeploy=True)
 
 
 def _permit(lambda_: Any, name: str, api_id: str, alias_arn: str) -> None:

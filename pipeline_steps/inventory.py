@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from pipeline_steps import endpoint
+from pipeline_steps import endpoint, log_groups
 from pipeline_steps.aws import Clients, delete, find
 from pipeline_steps.names import version_in
 from pipeline_steps.settings import Settings
@@ -194,8 +194,8 @@ def day(moment: datetime) -> str:
 
 def _log_groups(scope: Scope) -> Iterator[Resource]:
     logs = scope.clients.logs
-    # Lambda and SageMaker make these two themselves, without tags.
-    known = {f"/aws/lambda/{scope.name}", f"/aws/sagemaker/Endpoints/{scope.name}"}
+    # Lambda and SageMaker may have made theirs themselves, without tags.
+    known = {log_groups.of_function(scope.name), f"/aws/sagemaker/Endpoints/{scope.name}"}
     known |= {arn.partition(":log-group:")[2] for arn in scope.tagged if ":log-group:" in arn}
     for name in sorted(name.removesuffix(":*") for name in known):
         pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)

@@ -53,9 +53,7 @@ class AnswerLog:
         )
         try:
             for event in (event for found in pages for event in found["events"]):
-                answer = parse(event["message"], self.version)
-                if answer:
-                    yield answer
+                yield from parse(event["message"], self.version)
         except self.logs.exceptions.ResourceNotFoundException:
             return  # no log: nobody has asked anything yet
 
@@ -66,20 +64,28 @@ def _edges(since: datetime, until: datetime) -> list[int]:
     return sorted({begin + (end - begin) * number // SLICES for number in range(SLICES + 1)})
 
 
-def parse(message: str, version: str) -> Answer | None:
-    """The answer that a line of the log tells; None where it is another line, or of another model.
+def parse(message: str, version: str) -> list[Answer]:
+    """The answers that a line of the log tells; none where it is another line, or another model's.
 
-    The names are those of lambda/metrics.py and lambda/handler.py.
+    The names are those of lambda/metrics.py and lambda/handler.py: of several texts in a request,
+    each gives a value.
     """
     try:
         line = json.loads(message)
         if line["model_version"] != version:
-            return None
-        label, score, characters = line["label"], line["Score"], line["Characters"]
-        share = line.get("UnknownTokenShare")
-        answer = Answer(
-            label, float(score), int(characters), None if share is None else float(share)
-        )
+            return []
+        labels, scores, lengths = (_several(line[n]) for n in ("label", "Score", "Characters"))
+        shares = _several(line.get("UnknownTokenShare"))
+        if shares == [None]:
+            shares *= len(labels)
+        answers = [
+            Answer(label, float(score), int(characters), None if share is None else float(share))
+            for label, score, characters, share in zip(labels, scores, lengths, shares, strict=True)
+        ]
     except (ValueError, LookupError, TypeError):
-        return None
-    return answer if answer.label in LABELS and 0 <= answer.score <= 1 else None
+        return []
+    return [answer for answer in answers if answer.label in LABELS and 0 <= answer.score <= 1]
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

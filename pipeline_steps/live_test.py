@@ -9,6 +9,7 @@ import time
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.util import Retry
 
 from pipeline_steps import golden
@@ -32,15 +33,22 @@ BAD_REQUESTS = {  # name: (body, content type, expected status)
 
 
 def hold_to(
-    api_url: str, model_version: str, expected: list[GoldenAnswer], timeout: float
+    api_url: str,
+    model_version: str,
+    expected: list[GoldenAnswer],
+    timeout: float,
+    auth: AuthBase | None = None,
 ) -> SmokeReport:
     """Test the API at `api_url`, waiting at most `timeout` seconds for its first answer.
+
+    `auth` is what its authorizer wants to see.
 
     Raises:
         SmokeTestError: it does not answer in time, or not what was evaluated.
     """
     url = f"{api_url}/predict"
     with requests.Session() as session:
+        session.auth = auth
         first_seconds = _wait_until_answering(session, url, model_version, timeout)
         session.mount(api_url, HTTPAdapter(max_retries=RETRIES))
         example, took = _ask(session, url, EXAMPLE, model_version)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import ClassVar
 
-from pipeline_steps import drift, github, mailer, releases, step
+from pipeline_steps import drift, github, log_groups, mailer, releases, step
 from pipeline_steps.artefact import Artefact
 from pipeline_steps.artefacts import ReleaseRecord
 from pipeline_steps.aws import Clients, aws_errors
@@ -64,7 +64,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
         # Before its record there are only the requests of its smoke test.
         released = datetime.fromisoformat(release.released_at)
         since = max(until - timedelta(hours=watch.monitor_hours), min(released, until))
-        log = AnswerLog(clients.logs, f"/aws/lambda/{name}", release.model_version)
+        log = AnswerLog(clients.logs, log_groups.of_function(name), release.model_version)
         answers = log.read(since, until, watch.monitor_requests)
     report = _report(settings, release, evaluated, drift.describe(answers), (since, until))
     report.save(settings.environment_dir)

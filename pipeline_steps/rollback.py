@@ -10,7 +10,7 @@ withdrawn is rejected in the Model Registry, so that no later run ships it again
 import sys
 from dataclasses import replace
 
-from pipeline_steps import http_api, live_test, registry, releases, step
+from pipeline_steps import api_auth, http_api, live_test, registry, releases, step
 from pipeline_steps.artefacts import ReleaseRecord
 from pipeline_steps.aws import Clients, aws_errors, find
 from pipeline_steps.errors import ConfigurationError, DeployError, SmokeTestError
@@ -30,10 +30,11 @@ def run(settings: Settings, clients: Clients, to: str = PREVIOUS, reason: str = 
         reason: why, for those who read the Model Registry.
 
     Raises:
-        ConfigurationError: the history knows no such release.
+        ConfigurationError: the history knows no such release, or the API wants a token.
         DeployError: AWS refused a call, or the endpoint did not take the configuration.
         SmokeTestError: it serves, but does not give its golden answers.
     """
+    auth = api_auth.auth_for(settings)
     with aws_errors(DeployError, f"Rolling back {settings.resource_name!r}"):
         records = releases.history(settings, clients)
         identity = releases.serving(settings, clients)
@@ -53,7 +54,7 @@ def run(settings: Settings, clients: Clients, to: str = PREVIOUS, reason: str = 
         releases.go_back(settings, clients, target)
     try:
         url, timeout = api["ApiEndpoint"], settings.deploy.smoke_timeout
-        report = live_test.hold_to(url, target.model_version, evaluation.golden, timeout)
+        report = live_test.hold_to(url, target.model_version, evaluation.golden, timeout, auth)
     except SmokeTestError as error:
         raise SmokeTestError(
             f"{target.model_version} serves again, but fails its test: {error} "

@@ -5,6 +5,7 @@ secret store hands them over.
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +22,10 @@ def _require_range(group: Any, name: str, low: float, high: float) -> None:
     value = getattr(group, name)
     if not low <= value <= high:
         raise ValueError(f"{name} is {value}, expected {low} to {high}")
+
+
+def _listed(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,45 @@ class DeploySettings:
                 f"min_capacity is {self.min_capacity}, expected at most max_capacity, "
                 f"which is {self.max_capacity}"
             )
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """Who may use the public API, and how much."""
+
+    throttle_rate: float = setting(50.0, "requests a second that the API takes in the long run")
+    throttle_burst: int = setting(100, "requests that it takes at once")
+    cors_origins: str = setting("", "web origins that may call it, by commas: https://example.com")
+    authorizer: Literal["none", "iam", "jwt"] = setting(
+        "none", "who may ask the model: anybody, AWS identities, or holders of a token"
+    )
+    jwt_issuer: str = setting("", "jwt: URL of whoever issues the tokens")
+    jwt_audience: str = setting("", "jwt: audiences of which a token must name one, by commas")
+    report_url: str = setting("", "where a model's report is; {model_version} is filled in")
+    log_texts: bool = setting(False, "debugging: the beginnings of texts are logged, too")
+
+    def __post_init__(self) -> None:
+        _require_range(self, "throttle_rate", 1, 10_000)  # AWS's quotas for an account
+        _require_range(self, "throttle_burst", 1, 5_000)
+        for origin in self.origins:
+            if not re.fullmatch(r"https?://[\w.:-]+", origin):
+                raise ValueError(
+                    f"cors_origins names {origin!r}, expected origins such as https://example.com"
+                )
+        if self.authorizer == "jwt" and not (self.jwt_issuer and self.audiences):
+            raise ValueError("authorizer is 'jwt', which needs jwt_issuer and jwt_audience")
+        if not re.match(r"https?://|$", self.report_url):
+            raise ValueError(f"report_url is {self.report_url!r}, expected http:// or https://")
+
+    @property
+    def origins(self) -> list[str]:
+        """The web origins, one by one."""
+        return _listed(self.cors_origins)
+
+    @property
+    def audiences(self) -> list[str]:
+        """The audiences, one by one."""
+        return _listed(self.jwt_audience)
 
 
 @dataclass(frozen=True)

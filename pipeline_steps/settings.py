@@ -20,6 +20,7 @@ from model.settings import TrainingSettings
 from pipeline_steps import github
 from pipeline_steps.errors import ConfigurationError
 from pipeline_steps.setting_groups import (
+    ApiSettings,
     CheckSettings,
     ComputeSettings,
     CostSettings,
@@ -47,6 +48,7 @@ class Settings:
     checks: CheckSettings = dataclasses.field(default_factory=CheckSettings)
     gate: GateSettings = dataclasses.field(default_factory=GateSettings)
     deploy: DeploySettings = dataclasses.field(default_factory=DeploySettings)
+    api: ApiSettings = dataclasses.field(default_factory=ApiSettings)
     watch: WatchSettings = dataclasses.field(default_factory=WatchSettings)
     cost: CostSettings = dataclasses.field(default_factory=CostSettings)
     mail: MailSettings = dataclasses.field(default_factory=MailSettings)
@@ -114,6 +116,7 @@ GROUPS: dict[str, Any] = {
     "checks": CheckSettings,
     "gate": GateSettings,
     "deploy": DeploySettings,
+    "api": ApiSettings,
     "watch": WatchSettings,
     "cost": CostSettings,
     "mail": MailSettings,

@@ -9,7 +9,16 @@ fails is replaced by the last one that passed: endpoint and function together.
 
 import sys
 
-from pipeline_steps import endpoint, fingerprint, garbage, live_test, registry, releases, step
+from pipeline_steps import (
+    api_auth,
+    endpoint,
+    fingerprint,
+    garbage,
+    live_test,
+    registry,
+    releases,
+    step,
+)
 from pipeline_steps.artefacts import Api, Evaluation, Release, ReleaseRecord, SmokeReport
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import SmokeTestError
@@ -26,12 +35,12 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     """
     folder = settings.environment_dir
     api, release = Api.load(folder), Release.load(folder)
-    expected = Evaluation.load(settings.work_dir).golden
+    expected, auth = Evaluation.load(settings.work_dir).golden, api_auth.auth_for(settings)
     with aws_errors(SmokeTestError, "Looking at the endpoint"):
         _refuse_other(settings, clients, release)
     try:
         report = live_test.hold_to(
-            api.api_url, release.model_version, expected, settings.deploy.smoke_timeout
+            api.api_url, release.model_version, expected, settings.deploy.smoke_timeout, auth
         )
     except SmokeTestError as error:
         raise SmokeTestError(f"{error} {releases.undo(settings, clients)}") from error

@@ -26,11 +26,13 @@ def model_fn(model_dir):
     return Model(version)
 
 def input_fn(body, content_type):
-    return [json.loads(body)["inputs"]]
+    inputs = json.loads(body)["inputs"]
+    return inputs if isinstance(inputs, list) else [inputs]
 
 def predict_fn(texts, model):
-    label = "POSITIVE" if "good" in texts[0] else "NEGATIVE"
-    return {"predictions": [{"label": label, "score": 0.9}], "model_version": model.version}
+    labels = ["POSITIVE" if "good" in text else "NEGATIVE" for text in texts]
+    predictions = [{"label": label, "score": 0.9} for label in labels]
+    return {"predictions": predictions, "model_version": model.version}
 
 def output_fn(prediction, accept):
     return json.dumps(prediction)

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Callable
 
-from bench.faults.injection import FAULTS
+from bench.faults.injection import FAULTS, Injector
 from bench.faults.matrix import ABANDONED, Flow, Start, version_at
 from bench.faults.world import SHIP, Site, World
 from pipeline_steps.artefacts import Evaluation, GoldenAnswer, RunReport
@@ -12,11 +12,16 @@ from pipeline_steps.errors import SmokeTestError
 
 LARGE = 9_000_000  # bytes: boto3 uploads it in two parts
 PARTS = ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
-TESTED = ("smoke_test",)
+TESTED, PROTECTING = ("smoke_test",), ("create_api",)
+PROTECTION = {  # settings of an API whose every part is set
+    "throttle_rate": 5.0, "cors_origins": "https://example.com", "authorizer": "jwt",
+    "jwt_issuer": "https://issuer.example.com", "jwt_audience": "t5",
+}  # fmt: skip
 FLOWS = {  # by name: the steps whose calls are broken
     "update": SHIP,
     "first release": SHIP,
     "bad release": TESTED,
+    "protection": PROTECTING,
     "rollback": ("rollback",),
     "staging": TESTED,
     "large model": ("deploy_endpoint",),
@@ -34,6 +39,7 @@ def flows(world: World, production: Site) -> dict[str, Flow]:
         Flow("update", SHIP, _update(production), faults=(*FAULTS, ABANDONED)),
         Flow("first release", SHIP, _first, throwaway=True),
         Flow("bad release", SHIP, _bad(production), faulted=TESTED, ends_in=SmokeTestError),
+        Flow("protection", PROTECTING, _protect, throwaway=True),
         Flow("rollback", ("rollback",), _rollback(production)),
         Flow("staging", SHIP, _staging(staging), faulted=TESTED),
         Flow("large model", SHIP, _large, ("deploy_endpoint",), PARTS, throwaway=True),
@@ -84,6 +90,15 @@ def _bad(site: Site) -> Prepare:
         return Start(site, settings, site.versions[-2])
 
     return prepare
+
+
+def _protect(world: World) -> Start:
+    """From one set of an API's settings to another: nothing of the first may be left."""
+    site = world.site()
+    world.ship(site)
+    changes = PROTECTION | {"jwt_audience": "before", "cors_origins": "https://before.example.com"}
+    world.run(PROTECTING, site, site.with_settings(**changes), Injector())
+    return Start(site, site.with_settings(**PROTECTION), "")
 
 
 def _rollback(site: Site) -> Prepare:

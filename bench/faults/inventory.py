@@ -115,9 +115,13 @@ def _apis(apigateway: Any, name: str) -> Iterator[str]:
         for _ in apigateway.get_integrations(ApiId=identifier)["Items"]:
             yield f"API {api['Name']} integration"
         for route in apigateway.get_routes(ApiId=identifier)["Items"]:
-            yield f"API {api['Name']} route {route['RouteKey']}"
+            yield f"API {api['Name']} route {route['RouteKey']}: {route['AuthorizationType']}"
+        for item in apigateway.get_authorizers(ApiId=identifier)["Items"]:
+            yield f"API {api['Name']} authorizer {item['Name']}: {item['JwtConfiguration']}"
         for stage in apigateway.get_stages(ApiId=identifier)["Items"]:
-            yield f"API {api['Name']} stage {stage['StageName']}"
+            limits = stage["DefaultRouteSettings"].get("ThrottlingRateLimit")
+            yield f"API {api['Name']} stage {stage['StageName']}: {limits} a second"
+        yield f"API {api['Name']} origins {api.get('CorsConfiguration', {}).get('AllowOrigins')}"
 
 
 def _watch(cloudwatch: Any, logs: Any, name: str) -> Iterator[str]:

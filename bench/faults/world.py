@@ -18,6 +18,7 @@ from bench.faults.injection import FaultyClients, Injector, quick_retries
 from local_aws import lambda_rules, sagemaker_plane, state
 from local_aws.server import BUCKET, SENDER, LocalAws
 from pipeline_steps import create_api
+from pipeline_steps import settings as settings_module
 from pipeline_steps.artefacts import Api
 from pipeline_steps.settings import Settings
 
@@ -28,6 +29,8 @@ SEEN = KEPT + 1  # ages of releases that are compared; what is older was compare
 QUICK: dict[str, Any] = {
     "approval": "evaluation", "keep_releases": KEPT, "min_capacity": 1, "max_capacity": 2,
     "poll_seconds": 0.02, "endpoint_timeout": 20, "role_timeout": 1, "smoke_timeout": 20,
+    # The clients that watch are many to a second, and none of them may be throttled.
+    "throttle_rate": 10_000.0, "throttle_burst": 5_000,
     "mail_to": "team@example.com", "mail_from": SENDER, "mail_transport": "ses",
 }  # fmt: skip
 BUSY_SECONDS = 0.02  # how long the local Lambda keeps a changed function busy
@@ -53,6 +56,12 @@ class Site:
         overrides = QUICK | {"name": self.name} | overrides
         self.settings = fake_release.package(self.folder, version, overrides, extra)
         return self.settings
+
+    def with_settings(self, **overrides: Any) -> Settings:
+        """Settings for the newest release, which stays as it was packaged."""
+        return settings_module.load(
+            "demo", self.settings.build_dir, QUICK | {"name": self.name} | overrides
+        )
 
     def abandon(self) -> None:
         """Give the newest release up: nothing of it may be left but what lies in S3."""

@@ -108,6 +108,11 @@ LAMBDA_ACTIONS = {
     *("GetFunctionConfiguration", "PublishVersion", "ListVersionsByFunction", "DeleteFunction"),
     *("GetAlias", "CreateAlias", "UpdateAlias", "DeleteAlias", "AddPermission"),
 }
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html
+DELIVERING = [
+    *("CreateLogDelivery", "DeleteLogDelivery", "DescribeResourcePolicies", "GetLogDelivery"),
+    *("ListLogDeliveries", "PutResourcePolicy", "UpdateLogDelivery"),
+]
 PARTS = {"CreateMultipartUpload", "UploadPart"}  # calls that do not make the object yet
 PASSED_TO = {
     "ExecutionRoleArn": "sagemaker.amazonaws.com",
@@ -132,7 +137,7 @@ def needed(model: Any, parameters: dict[str, Any], tags: Mapping[str, str]) -> l
     service, operation = model.service_model.signing_name, model.name
     services = {"s3": _of_s3, "lambda": _of_lambda, "monitoring": _of_table}
     if service == "apigateway":
-        return [_of_api(model, parameters, tags)]
+        return [_of_api(model, parameters, tags), *_of_access_log(parameters)]
     if service == "ses":
         return list(_of_mail(operation, parameters))
     if (service, operation) == ("sts", "GetCallerIdentity"):
@@ -206,6 +211,13 @@ def _of_api(model: Any, parameters: dict[str, Any], tags: Mapping[str, str]) -> 
     context |= {f"aws:RequestTag/{key}": value for key, value in asked.items()}
     method = model.http["method"]
     return Request(f"apigateway:{method}", arn("apigateway", path, account=""), context)
+
+
+def _of_access_log(parameters: dict[str, Any]) -> list[Request]:
+    """What turning on a stage's access log needs beside the call itself."""
+    if "AccessLogSettings" not in parameters:
+        return []
+    return [Request(f"logs:{action}", "*") for action in DELIVERING]
 
 
 def _of_mail(operation: str, parameters: dict[str, Any]) -> Iterator[Request]:

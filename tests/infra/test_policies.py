@@ -95,6 +95,7 @@ def belongings(stack: str, environment: str) -> list[Request]:
         Request("lambda:DeleteFunction", arn("lambda", f"function:{name}:3")),
         Request("s3:PutObject", s3(f"{bucket}/{stack}/releases/{environment}/x.json"), ONCE),
         Request("logs:PutRetentionPolicy", arn("logs", f"log-group:/aws/lambda/{name}")),
+        Request("logs:CreateLogGroup", arn("logs", f"log-group:/aws/vendedlogs/http-api/{name}")),
         *(
             Request("cloudwatch:DeleteAlarms", arn("cloudwatch", f"alarm:{name}-{end}"))
             for end in ALARMS

@@ -40,12 +40,17 @@ ADMINISTRATORS = {"bootstrap"}  # it makes the roles, and runs as a person
 RELEASING = {  # some of what must have been recorded, or the flows no longer do what they say
     *("sagemaker:UpdateEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:UpdateModelPackage"),
     *("lambda:UpdateAlias", "lambda:DeleteFunction", "iam:PassRole", "s3:PutObject"),
+    *("apigateway:PATCH", "apigateway:DELETE", "logs:CreateLogDelivery"),
     *("application-autoscaling:RegisterScalableTarget", "apigateway:POST"),
 }
 TRAINED = {
     *("sagemaker:CreateTrainingJob", "sagemaker:StopTrainingJob", "sagemaker:AddTags"),
     *("logs:DescribeLogStreams", "logs:GetLogEvents", "iam:PassRole", "s3:PutObject"),
 }
+PROTECTED = {
+    "throttle_rate": 5.0, "cors_origins": "https://example.com", "authorizer": "jwt",
+    "jwt_issuer": "https://issuer.example.com", "jwt_audience": "t5",
+}  # fmt: skip
 PARTS = 9 * 2**20  # bytes: enough for S3's upload in parts
 
 
@@ -106,6 +111,10 @@ def test_releases_and_rollback_are_allowed(
     # GIVEN a first release, an update of it, one that is kept warm, and one that fails
     for environment in ("staging", "production"):
         flows.ship("aaaaaaaaaaaa", environment, keep_releases=2)
+    # AND settings of the API that change, and change back: each way has calls of its own
+    for protected in (PROTECTED, {}):
+        settings = flows.settings("aaaaaaaaaaaa", "staging", **protected)
+        create_api.run(settings, flows.recorder.clients("deploy-staging", "create_api"))
     for megabytes, changed in ((512, {"max_capacity": 2}), (1024, {"memory_mb": 4096})):
         monkeypatch.setattr(create_api, "FUNCTION_MB", megabytes)  # another version of it
         for environment in ("staging", "production"):

@@ -1,0 +1,109 @@
+"""Try a model from the shell: the one that was packaged here, or one behind an API.
+
+    python -m pipeline_steps.predict --profile demo "I absolutely loved this movie!"
+    python -m pipeline_steps.predict --api-url https://... "good" "bad" --json
+    python -m pipeline_steps.predict < reviews.txt
+
+Texts are the arguments, or else the lines of standard input. Prints a table, or with --json one
+object a line, in order. Ends with 0, whatever the verdicts; 6 without a packaged model that
+answers, 8 where the API does not.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from pipeline_steps import golden
+from pipeline_steps.errors import ApiError, ConfigurationError, PackagingError, PipelineError
+from pipeline_steps.serving_process import ServingError, ServingProcess
+
+TEXTS_PER_REQUEST = 100  # that the API takes
+ANSWER_SECONDS = 35  # API Gateway gives up after 30
+SHOWN_CHARACTERS = 70  # of a text, in the table
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        texts = options.texts or [line.strip() for line in sys.stdin if line.strip()]
+        if not texts:
+            raise ConfigurationError('No text. Give one: predict "a good film", or a line a text.')
+        for text, answer in zip(texts, _answers(options, texts), strict=True):
+            print(_shown(text, answer, options.json), flush=True)
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read it, such as `head`, has enough. Python would complain again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    description = __doc__.splitlines()[0] if __doc__ else None
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline_steps.predict", description=description
+    )
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="default: the lines of stdin")
+    parser.add_argument("--api-url", help="ask this API instead of the model in the build folder")
+    parser.add_argument("--profile", default="demo", help="whose model (default: %(default)s)")
+    parser.add_argument("--build-dir", type=Path, default=Path("build"), help="default: build")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    return parser
+
+
+def _answers(options: argparse.Namespace, texts: list[str]) -> Iterator[dict[str, Any]]:
+    if options.api_url:
+        return _of_api(options.api_url.rstrip("/"), texts)
+    return _of_model(options.build_dir / options.profile / "candidate", texts)
+
+
+def _of_model(folder: Path, texts: list[str]) -> Iterator[dict[str, Any]]:
+    if not folder.is_dir():
+        raise PackagingError(
+            f"There is no model in {folder}. Make one (make demo, or make pipeline PROFILE=...),"
+            " or ask an API with --api-url."
+        )
+    try:
+        with ServingProcess(folder) as server:
+            yield from golden.ask(server, texts)
+    except ServingError as error:
+        raise PackagingError(f"The model in {folder} does not answer. {error}") from error
+
+
+def _of_api(url: str, texts: list[str]) -> Iterator[dict[str, Any]]:
+    with requests.Session() as session:
+        for start in range(0, len(texts), TEXTS_PER_REQUEST):
+            chunk = texts[start : start + TEXTS_PER_REQUEST]
+            try:
+                answer = session.post(
+                    f"{url}/predict", json={"inputs": chunk}, timeout=ANSWER_SECONDS
+                )
+                predictions = answer.json()
+            except (requests.RequestException, ValueError) as error:
+                raise ApiError(f"{url} does not answer as it should: {error}") from error
+            if answer.status_code != 200:
+                told = predictions.get("detail") or predictions.get("message")
+                raise ApiError(f"{url}/predict answered {answer.status_code}: {told}")
+            yield from predictions
+
+
+def _shown(text: str, answer: dict[str, Any], as_json: bool) -> str:
+    label, score = answer["label"], answer["score"]
+    if as_json:
+        told = {"text": text, "label": label, "score": score}
+        return json.dumps(told, ensure_ascii=False)
+    whole = " ".join(text.split())
+    short = whole if len(whole) <= SHOWN_CHARACTERS else f"{whole[: SHOWN_CHARACTERS - 1]}…"
+    return f"{label:<8}  {score:6.1%}  {short}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""A model is tried from the shell: the packaged one, or one behind an API."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline_steps import create_api, deploy_endpoint, predict
+from pipeline_steps.artefacts import Api
+from pipeline_steps.aws import Clients
+from pipeline_steps.settings import Settings
+
+Make = Callable[..., Settings]
+Captured = pytest.CaptureFixture[str]
+
+
+def test_packaged_model_is_asked(packaged_once: Path, capsys: Captured) -> None:
+    texts = ["a wonderful film", "a long\ntext " * 20]
+    assert predict.main(["--build-dir", str(packaged_once), *texts]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split()[0] in ("POSITIVE", "NEGATIVE")
+    assert first.endswith("a wonderful film")
+    assert second.endswith("…")
+
+
+def test_lines_of_stdin_become_lines_of_json(
+    release: Make, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = release()
+    deploy_endpoint.run(settings, Clients())
+    create_api.run(settings, Clients())
+    url = Api.load(settings.environment_dir).api_url
+    monkeypatch.setattr("sys.stdin", io.StringIO("a good film\n\na film\n" + "good\n" * 120))
+    assert predict.main(["--api-url", url + "/", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 122
+    assert lines[0] == {"text": "a good film", "label": "POSITIVE", "score": 0.9}
+    assert lines[1]["label"] == "NEGATIVE"
+    # AND what the API refuses is told
+    assert predict.main(["--api-url", url, "x" * 10_001]) == 8
+    assert "answered 413: The text has 10001 characters" in capsys.readouterr().err
+
+
+def test_missing_model_is_told_with_the_way_to_one(tmp_path: Path, capsys: Captured) -> None:
+    assert predict.main(["--build-dir", str(tmp_path), "fine"]) == 6
+    assert "make demo" in capsys.readouterr().err
+
+
+def test_api_that_is_not_there_is_told(capsys: Captured) -> None:
+    assert predict.main(["--api-url", "http://127.0.0.1:9", "fine"]) == 8
+    assert "http://127.0.0.1:9 does not answer" in capsys.readouterr().err
+
+
+def test_no_text_is_a_mistake(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    assert predict.main([]) == 2
+    assert "No text" in capsys.readouterr().err
