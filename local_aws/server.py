@@ -52,6 +52,8 @@ ROLES = {
     "TRAINING_ROLE_ARN": ("t5-sentiment-jobs", "sagemaker.amazonaws.com"),
     "LAMBDA_ROLE_ARN": ("t5-sentiment-lambda", "lambda.amazonaws.com"),
 }
+# Of its images nothing is read: what serves here is the source that they are built from.
+IMAGE_REPOSITORY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/t5-sentiment"
 SENDER = "pipeline@example.com"
 DEFAULT_API_PORT = 8000
 log = logging.getLogger("local_aws")
@@ -227,7 +229,8 @@ class LocalAws:
 
     def environment(self) -> dict[str, str]:
         """The variables with which a command works on this local AWS."""
-        return self._base_variables() | {"MODEL_BUCKET": BUCKET} | self._roles
+        fixed = {"MODEL_BUCKET": BUCKET, "IMAGE_REPOSITORY": IMAGE_REPOSITORY}
+        return self._base_variables() | fixed | self._roles
 
     def facts(self) -> dict[str, Any]:
         """What others may know of this server."""

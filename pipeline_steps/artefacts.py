@@ -76,8 +76,22 @@ class TrainingReport(Artefact):
 
 
 @dataclass(frozen=True)
+class Precision:
+    """A precision that export tried; `kept` names the layers that stayed in float32."""
+
+    name: str
+    bytes: int
+    accuracy: dict[str, float]
+    kept: list[str]
+
+
+@dataclass(frozen=True)
 class ExportReport(Artefact):
-    """Which files `candidate/` holds, by their SHA-256, and the commit that exported them."""
+    """Which files `candidate/` holds, by their SHA-256, and the commit that exported them.
+
+    `precisions` starts with float32 and ends with what ships; `inputs` is what, beside the
+    checkpoint, determined them. With runtime pytorch both are empty.
+    """
 
     FILE: ClassVar[str] = "export.json"
     STEP: ClassVar[str] = "export"
@@ -87,6 +101,13 @@ class ExportReport(Artefact):
     parameters: int
     files: dict[str, str]
     git: dict[str, Any]
+    inputs: dict[str, Any] = field(default_factory=dict)
+    precisions: list[Precision] = field(default_factory=list)
+
+    @property
+    def fp32_accuracy(self) -> float | None:
+        """The accuracy of the float32 model on the validation split, where it was measured."""
+        return self.precisions[0].accuracy["validation"] if self.precisions else None
 
     @property
     def candidate_hash(self) -> str:
@@ -118,7 +139,8 @@ class Evaluation(Artefact):
     """How the candidate did on the validation split.
 
     `mistakes` are those it was surest of. `baseline` is what the monitor holds live answers
-    against; None in files from before there was one.
+    against; None in files from before there was one. `fp32_accuracy` is that of the same model in
+    float32, where it ships in ONNX.
     """
 
     FILE: ClassVar[str] = "evaluation.json"
@@ -136,12 +158,19 @@ class Evaluation(Artefact):
     golden: list[GoldenAnswer]
     baseline: Distribution | None = None
     mistakes: list[Mistake] = field(default_factory=list)
+    fp32_accuracy: float | None = None
+
+    @property
+    def points_lost(self) -> float | None:
+        """Hundredths of accuracy that the precision costs; negative where it gains by chance."""
+        return None if self.fp32_accuracy is None else 100 * (self.fp32_accuracy - self.accuracy)
 
     @property
     def metrics(self) -> dict[str, float]:
         """The figures that the manifest, the run and the mail carry."""
         low, high = self.accuracy_interval
-        return {
+        lost = {} if self.points_lost is None else {"points_lost": self.points_lost}
+        return lost | {
             "accuracy": self.accuracy,
             "accuracy_low": low,
             "accuracy_high": high,
@@ -173,6 +202,7 @@ class Manifest(Artefact):
     files: dict[str, str]
     tarball_sha256: str
     tarball_bytes: int
+    runtime: str = "pytorch"  # as all were before there was another
 
 
 @dataclass(frozen=True)

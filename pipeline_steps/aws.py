@@ -63,10 +63,11 @@ MISSING_CODES = {
     "NoSuchKey",
     "NoSuchBucket",
     "404",
-    # Application Auto Scaling and CloudWatch have words of their own.
+    # Application Auto Scaling, CloudWatch and ECR have words of their own.
     "ObjectNotFoundException",
     "ResourceNotFound",
     "DashboardNotFoundError",
+    "ImageNotFoundException",
 }
 
 

@@ -83,6 +83,11 @@ class Clients:
         return self._client("iam")
 
     @cached_property
+    def ecr(self) -> Any:
+        """Amazon Elastic Container Registry."""
+        return self._client("ecr")
+
+    @cached_property
     def sts(self) -> Any:
         """Security Token Service."""
         return self._client("sts")

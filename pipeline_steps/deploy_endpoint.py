@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline_steps import endpoint, registry, releases, scaling, step
+from pipeline_steps import endpoint, registry, releases, scaling, serving_image, step
 from pipeline_steps.artefacts import Evaluation, Manifest, Release
 from pipeline_steps.aws import (
     Clients,
@@ -29,13 +29,6 @@ from pipeline_steps.model_bucket import ModelBucket
 from pipeline_steps.names import name_of
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
-
-# What AWS's Hugging Face image needs to find our handler functions in the tarball.
-CONTAINER_ENVIRONMENT = {
-    "SAGEMAKER_PROGRAM": "inference.py",
-    "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-    "HF_HUB_OFFLINE": "1",
-}
 
 
 def run(settings: Settings, clients: Clients) -> Outcome:
@@ -70,9 +63,11 @@ def run(settings: Settings, clients: Clients) -> Outcome:
             registry.refuse_unknown(settings, sagemaker, manifest)
         url = _upload(settings, clients, manifest, tarball)
         container: dict[str, Any] = {
-            "Image": settings.deploy.image.format(region=sagemaker.meta.region_name),
+            "Image": serving_image.image_for(
+                settings, manifest.runtime, sagemaker.meta.region_name
+            ),
             "ModelDataUrl": url,
-            "Environment": CONTAINER_ENVIRONMENT,
+            "Environment": serving_image.ENVIRONMENT[manifest.runtime],
         }
         package = registry.register(settings, sagemaker, manifest, container["Image"], url)
         if settings.deploy.environment == "production":

@@ -58,8 +58,16 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     return Outcome(
         "reused" if reused else "done",
         f"accuracy {evaluation.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}) on "
-        f"{evaluation.rows:,} sentences, bar {settings.gate.min_accuracy:.2f}",
+        f"{evaluation.rows:,} sentences, bar {settings.gate.min_accuracy:.2f}"
+        f"{_cost_of_precision(evaluation, exported)}",
     )
+
+
+def _cost_of_precision(evaluation: Evaluation, exported: ExportReport) -> str:
+    if evaluation.points_lost is None:
+        return ""
+    name = exported.precisions[-1].name
+    return f"; {name} loses {evaluation.points_lost:.2f} points against fp32"
 
 
 def _evaluate(settings: Settings, exported: ExportReport, data_hash: str) -> Evaluation:
@@ -129,6 +137,7 @@ def measure(
             for text, said in pairs
         ),
         mistakes=_worst(answers, truth),
+        fp32_accuracy=exported.fp32_accuracy,
     )
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ MODEL_SOURCES = Path(__file__).parents[1] / "model"
 # These only make rows, and the rows are in the data hash; or they look at a model once it is made.
 WITHOUT_EFFECT_SOURCES = {"data.py", "demo_corpus.py", "demo_fragments.py", "rationales.py"}
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "datasets")
+EXPORTING_PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
 VERSION_DIGITS = 12
+# These begin where training has ended: they change what ships, and not which model it is.
+EXPORT_SOURCES = {"onnx_export.py", "onnx_quantization.py", "onnx_session.py"}
 # How often a resume file is written changes nothing in the model.
 WITHOUT_EFFECT = {"checkpoint_seconds"}
 
@@ -25,7 +29,7 @@ def training_inputs(settings: Settings, data_hash: str, backbone_id: str, tokeni
         "model_sources": {
             path.name: file_hash(path)
             for path in sorted(MODEL_SOURCES.glob("*.py"))
-            if path.name not in WITHOUT_EFFECT_SOURCES
+            if path.name not in WITHOUT_EFFECT_SOURCES | EXPORT_SOURCES
         },
         "training": {
             name: value
@@ -47,9 +51,19 @@ def model_version_of(fingerprint: str) -> str:
     return fingerprint[:VERSION_DIGITS]
 
 
-def package_versions() -> dict[str, str]:
-    """The installed versions of what made the model."""
-    return {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES}
+def export_inputs(settings: Settings, data_hash: str) -> Any:
+    """What, beside the checkpoint, determines an ONNX model, as JSON: settings, data, code."""
+    return {
+        "settings": dataclasses.asdict(settings.export),
+        "data_hash": data_hash,  # what a precision costs is measured on it
+        "sources": {name: file_hash(MODEL_SOURCES / name) for name in sorted(EXPORT_SOURCES)},
+        "packages": package_versions(EXPORTING_PACKAGES),
+    }
+
+
+def package_versions(names: Iterable[str] = RECORDED_PACKAGES) -> dict[str, str]:
+    """The installed versions of packages; by default of those that made the model."""
+    return {name: importlib.metadata.version(name) for name in names}
 
 
 def git_state() -> dict[str, Any]:

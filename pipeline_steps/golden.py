@@ -9,7 +9,10 @@ from pipeline_steps.serving_process import ServingError, ServingProcess
 
 TEXTS_PER_REQUEST = 256
 MAX_CHARACTERS = 10_000  # of a text that the API takes
-TOLERANCE = 1e-3  # in probability: float rounding on another processor, never another answer
+# In probability. Another processor rounds floats otherwise; an int8 model turns a difference in the
+# last bit into a step of 1/255 of an activation now and then. Simulated by changing the weights in
+# their last bits, 872 answers moved by 0.0035 at most, and no label changed.
+TOLERANCE = 0.01
 
 
 def ask(server: ServingProcess, texts: list[str]) -> Iterator[dict[str, Any]]:

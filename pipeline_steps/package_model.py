@@ -108,6 +108,7 @@ def _manifest(
         files=exported.files,
         tarball_sha256=file_hash(tarball),
         tarball_bytes=tarball.stat().st_size,
+        runtime=exported.runtime,
     )
 
 

@@ -79,6 +79,21 @@ class CheckSettings:
 
 
 @dataclass(frozen=True)
+class ExportSettings:
+    """What ships: how the model is computed, and in which precision."""
+
+    runtime: Literal["onnx", "pytorch"] = setting(
+        "onnx", "onnx: int8, in our own small image; pytorch: in AWS's Hugging Face image"
+    )
+    max_points_lost: float = setting(
+        0.3, "onnx: hundredths of accuracy that int8 may lose; a finer precision ships otherwise"
+    )
+
+    def __post_init__(self) -> None:
+        _require_range(self, "max_points_lost", 0, 100)
+
+
+@dataclass(frozen=True)
 class GateSettings:
     """What a model must reach before anything is deployed."""
 
@@ -104,9 +119,10 @@ class DeploySettings:
         "", "role the function runs as; {environment} is filled in", env="LAMBDA_ROLE_ARN"
     )
     image: str = setting(
-        "763104351884.dkr.ecr.{region}.amazonaws.com/huggingface-pytorch-inference:"
-        "2.6.0-transformers5.5.3-cpu-py312-ubuntu22.04",
-        "inference container image; {region} is filled in",
+        "", "inference container image; {region} is filled in; '': what the runtime needs"
+    )
+    image_repository: str = setting(
+        "", "ECR repository of our own image, which runtime onnx needs", env="IMAGE_REPOSITORY"
     )
     mode: Literal["serverless", "realtime"] = setting(
         "serverless", "realtime: instances that run all the time, for accounts without serverless"

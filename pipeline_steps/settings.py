@@ -26,6 +26,7 @@ from pipeline_steps.setting_groups import (
     CostSettings,
     DeploySettings,
     Environment,
+    ExportSettings,
     GateSettings,
     MailSettings,
     ModelSettings,
@@ -46,6 +47,7 @@ class Settings:
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     compute: ComputeSettings = dataclasses.field(default_factory=ComputeSettings)
     checks: CheckSettings = dataclasses.field(default_factory=CheckSettings)
+    export: ExportSettings = dataclasses.field(default_factory=ExportSettings)
     gate: GateSettings = dataclasses.field(default_factory=GateSettings)
     deploy: DeploySettings = dataclasses.field(default_factory=DeploySettings)
     api: ApiSettings = dataclasses.field(default_factory=ApiSettings)
@@ -114,6 +116,7 @@ GROUPS: dict[str, Any] = {
     "training": TrainingSettings,
     "compute": ComputeSettings,
     "checks": CheckSettings,
+    "export": ExportSettings,
     "gate": GateSettings,
     "deploy": DeploySettings,
     "api": ApiSettings,

@@ -1,8 +1,8 @@
 """The handler functions that SageMaker calls inside the container, and that `evaluate` calls too.
 
 `payload` knows what a request and an answer look like, and a runtime how the model is computed:
-`runtime_pytorch` where the folder holds `model.safetensors`. The four functions and their names are
-SageMaker's:
+`runtime_onnx` where the folder holds `model.onnx`, `runtime_pytorch` where it holds
+`model.safetensors`. The four functions and their names are SageMaker's:
 https://docs.aws.amazon.com/sagemaker/latest/dg/adapt-inference-container.html
 """
 
@@ -19,7 +19,7 @@ from tokenizers import Encoding, Tokenizer
 
 __all__ = ["BadRequestError", "input_fn", "model_fn", "output_fn", "predict_fn"]
 
-RUNTIMES = {"model.safetensors": "runtime_pytorch"}
+RUNTIMES = {"model.onnx": "runtime_onnx", "model.safetensors": "runtime_pytorch"}
 # How what `torch.save` and `pickle.dump` write begins: it runs code when it is read.
 PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 MARK = "▁"  # the tokenizer's sign for the start of a word

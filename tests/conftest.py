@@ -69,6 +69,19 @@ def packaged_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return settings.build_dir
 
 
+@pytest.fixture(scope="session")
+def candidates(packaged_once: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The packaged demo model as it would ship, by runtime; read only."""
+    folder = tmp_path_factory.mktemp("pytorch")
+    shutil.copytree(packaged_once, folder, dirs_exist_ok=True)
+    settings = settings_module.load("demo", folder, QUICK | {"runtime": "pytorch"})
+    export.run(settings, Clients())
+    return {
+        "onnx": packaged_once / "demo" / "candidate",
+        "pytorch": settings.work_dir / "candidate",
+    }
+
+
 @pytest.fixture
 def packaged(packaged_once: Path, tmp_path: Path) -> Settings:
     """Settings of a packaged demo model in a folder of this test's own."""

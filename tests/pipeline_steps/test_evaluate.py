@@ -101,6 +101,14 @@ def test_evaluation_is_of_the_whole_split(packaged: Settings) -> None:
     assert evaluation.baseline.unknown_token_share is not None
 
 
+def test_cost_of_int8_is_stated(packaged: Settings) -> None:
+    evaluation = Evaluation.load(packaged.work_dir)
+    exact = ExportReport.load(packaged.work_dir).precisions[0].accuracy["validation"]
+    lost = 100 * (exact - evaluation.accuracy)
+    assert evaluation.metrics["points_lost"] == pytest.approx(lost)
+    assert f"int8 loses {lost:.2f} points against fp32" in evaluate.run(packaged, Clients()).detail
+
+
 def test_same_candidate_is_not_evaluated_twice(packaged: Settings) -> None:
     assert evaluate.run(packaged, Clients()).status == "reused"
 

@@ -1,5 +1,7 @@
 """The candidate: exactly what will ship, and only from the checkpoint that training wrote."""
 
+import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from pipeline_steps.artefacts import ExportReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.files import file_hashes
+from pipeline_steps.setting_groups import ExportSettings
 from pipeline_steps.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -17,14 +20,47 @@ ROOT = Path(__file__).parents[2]
 def test_candidate_holds_model_and_code(packaged: Settings) -> None:
     report = ExportReport.load(packaged.work_dir)
     candidate = packaged.work_dir / "candidate"
+    assert report.runtime == "onnx"
     assert set(report.files) == {
-        "model.safetensors", "config.json", "tokenizer.json",
-        "code/inference.py", "code/payload.py", "code/runtime_pytorch.py",
-        "code/model/__init__.py", "code/model/modeling.py",
+        "model.onnx", "config.json", "tokenizer.json",
+        "code/inference.py", "code/payload.py", "code/runtime_onnx.py",
     }  # fmt: skip
     assert file_hashes(candidate) == report.files
     shipped = (candidate / "code" / "inference.py").read_bytes()
     assert shipped == (ROOT / "serving" / "inference.py").read_bytes()
+
+
+def test_pytorch_candidate_has_the_layout_of_aws_image(candidates: dict[str, Path]) -> None:
+    assert set(file_hashes(candidates["pytorch"])) == {
+        "model.safetensors", "config.json", "tokenizer.json",
+        "code/inference.py", "code/payload.py", "code/runtime_pytorch.py",
+        "code/model/__init__.py", "code/model/modeling.py",
+    }  # fmt: skip
+
+
+def test_report_tells_what_int8_costs(packaged: Settings) -> None:
+    exact, chosen = ExportReport.load(packaged.work_dir).precisions
+    assert (exact.name, chosen.name) == ("fp32", "int8")
+    assert set(exact.accuracy) == {"training", "validation"}
+    # The file is a third of float32's: a model this small is mostly graph.
+    assert chosen.bytes < 0.4 * exact.bytes
+    assert chosen.bytes == (packaged.work_dir / "candidate" / "model.onnx").stat().st_size
+
+
+def test_same_checkpoint_gives_the_same_bytes(packaged: Settings) -> None:
+    before = ExportReport.load(packaged.work_dir)
+    shutil.rmtree(packaged.work_dir / "candidate")
+    assert export.run(packaged, Clients()).status == "done"
+    assert ExportReport.load(packaged.work_dir).files == before.files
+
+
+def test_other_runtime_is_another_candidate_of_the_same_model(packaged: Settings) -> None:
+    before = ExportReport.load(packaged.work_dir)
+    other = dataclasses.replace(packaged, export=ExportSettings(runtime="pytorch"))
+    assert export.run(other, Clients()).status == "done"
+    after = ExportReport.load(packaged.work_dir)
+    assert after.model_version == before.model_version
+    assert after.candidate_hash != before.candidate_hash
 
 
 def test_same_checkpoint_is_not_exported_twice(packaged: Settings) -> None:

@@ -61,7 +61,7 @@ def test_full_disk_leaves_the_old_tarball(packaged: Settings) -> None:
 def test_tarball_that_answers_otherwise_is_refused(packaged: Settings) -> None:
     evaluation = Evaluation.load(packaged.work_dir)
     first = evaluation.golden[0]
-    wrong = GoldenAnswer(first.text, first.label, first.score - 0.01)
+    wrong = GoldenAnswer(first.text, first.label, first.score - 0.02)
     golden = [wrong, *evaluation.golden[1:]]
     dataclasses.replace(evaluation, golden=golden).save(packaged.work_dir)
     (packaged.work_dir / "model.tar.gz").unlink()

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import inference
@@ -15,9 +16,9 @@ from pipeline_steps.settings import Settings
 TEXTS = ["fine", "a film that goes on and on , and then goes on some more", "not good", "fine"]
 
 
-@pytest.fixture(scope="module")
-def model(packaged_once: Any) -> inference.LoadedModel:
-    return inference.model_fn(str(packaged_once / "demo" / "candidate"))
+@pytest.fixture(scope="module", params=["onnx", "pytorch"])
+def model(candidates: dict[str, Path], request: pytest.FixtureRequest) -> inference.LoadedModel:
+    return inference.model_fn(str(candidates[request.param]))
 
 
 def test_answer_is_label_score_and_version(model: inference.LoadedModel) -> None:
@@ -104,10 +105,11 @@ def test_any_explanation_stays_inside_its_text(model: inference.LoadedModel, tex
 @pytest.mark.parametrize(
     ("name", "damage", "reason"),
     [
-        ("model.safetensors", None, r"expected one of model\.safetensors"),
-        ("model.safetensors", b"", r"\(0 bytes\) is no readable model"),
-        ("model.safetensors", pickle.dumps({"weights": [1.0]}), "is a pickle"),
-        ("model.safetensors", b"PK\x03\x04 as torch.save writes", "is a pickle"),
+        ("model.onnx", None, r"expected one of model\.onnx, model\.safetensors"),
+        ("model.onnx", b"", r"\(0 bytes\) is no readable model"),
+        ("model.onnx", b"\x08\x07 and no more", r"is no readable model.*cut short or corrupt"),
+        ("model.onnx", pickle.dumps({"weights": [1.0]}), "is a pickle"),
+        ("model.onnx", b"PK\x03\x04 as torch.save writes", "is a pickle"),
         ("tokenizer.json", b"{", "is no readable tokenizer"),
         ("tokenizer.json", None, "is no readable tokenizer"),
         ("config.json", b"{}", r"is not the configuration .*id2label"),

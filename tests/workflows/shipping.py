@@ -1,5 +1,6 @@
 """A repository set up as docs/github-setup.md asks for, with an AWS and a mail server."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import requests
 
 from local_aws.server import BUCKET, LocalAws
+from pipeline_steps import serving_image
 from tests.pipeline_steps.inbox import Inbox
 from tests.workflows.running import ROOT, Executor, Run
 
@@ -46,6 +48,17 @@ class Repository:
     inbox: Inbox
     variables: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Keep our image in its repository: there is no Docker here to build it with."""
+        ecr = self.aws.client("ecr")
+        ecr.create_repository(repositoryName="t5-sentiment")
+        kind = "application/vnd.oci.image.manifest.v1+json"
+        ecr.put_image(
+            repositoryName="t5-sentiment",
+            imageManifest=json.dumps({"schemaVersion": 2, "mediaType": kind}),
+            imageTag=serving_image.tag(),
+        )
+
     def run(self, workflow: str, *, cloud: bool = True, **more: Any) -> Run:
         """Execute a workflow; without `cloud`, as in a fresh fork."""
         known = self.aws.environment()
@@ -59,6 +72,7 @@ class Repository:
             variables |= {
                 "MODEL_BUCKET": BUCKET, "AWS_REGION": "us-east-1",
                 "SAGEMAKER_ROLE_ARN": known["SAGEMAKER_ROLE_ARN"],
+                "IMAGE_REPOSITORY": known["IMAGE_REPOSITORY"],
             }  # fmt: skip
             roles["LAMBDA_ROLE_ARN"] = known["LAMBDA_ROLE_ARN"]
         variables |= more.pop("vars", {})
@@ -95,6 +109,6 @@ class Repository:
 
 UNSET = {
     "MODEL_BUCKET", "AWS_REGION", "SAGEMAKER_ROLE_ARN", "LAMBDA_ROLE_ARN", "ALARM_TOPIC_ARN",
-    "DEPLOY_ROLE_ARN", "MONITOR_ROLE_ARN", "TRAINING_ROLE_ARN", "COMPUTE",
+    "IMAGE_REPOSITORY", "DEPLOY_ROLE_ARN", "MONITOR_ROLE_ARN", "TRAINING_ROLE_ARN", "COMPUTE",
     "MAIL_TRANSPORT", "MAIL_ON_SUCCESS", "SMTP_USERNAME", "SMTP_PASSWORD",
 }  # fmt: skip
