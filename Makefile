@@ -12,12 +12,13 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PROFILE ?= demo
 LOCAL_AWS := $(PY) -m local_aws
+AIRFLOW_VENV := .venv-airflow
 AWS_FLAGS := $(if $(API_PORT),--api-port $(API_PORT))
 
 # What may be given to `make pipeline`; an empty value leaves the profile's.
 FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
 
-.PHONY: help setup node-modules demo pipeline score summary serve stop test lint lint-workflows format bench bootstrap lock clean
+.PHONY: help setup node-modules demo pipeline score summary serve stop airflow test test-airflow lint lint-workflows format bench bootstrap lock clean
 
 help: ## Show this help
 	@echo 'T5 Sentiment: train, judge, ship and watch a T5 sentiment model'
@@ -65,8 +66,20 @@ serve: $(VENV)/.ready ## Keep the local AWS and its APIs up until Ctrl-C
 stop: $(VENV)/.ready ## End the local AWS that runs in the background
 	@$(LOCAL_AWS) stop
 
-test: $(VENV)/.ready $(NODE_MODULES)/.ready ## Run all tests
+airflow: $(VENV)/.ready $(AIRFLOW_VENV)/.ready ## The same steps in Airflow, on this machine; AIRFLOW_PORT=8080
+	@PIPELINE_PROFILE=$(PROFILE) PIPELINE_DEPLOY=production $(LOCAL_AWS) run $(AWS_FLAGS) -- $(AIRFLOW_VENV)/bin/python airflow/standalone.py $(if $(AIRFLOW_PORT),--port $(AIRFLOW_PORT))
+
+$(AIRFLOW_VENV)/.ready: airflow/requirements.txt airflow/constraints.txt
+	@echo 'Setting up $(AIRFLOW_VENV) (once; a minute) ...'
+	@$(PYTHON) -m venv $(AIRFLOW_VENV)
+	@$(AIRFLOW_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r airflow/requirements.txt
+	@touch $@
+
+test: $(VENV)/.ready $(NODE_MODULES)/.ready ## Run all tests but those of Airflow
 	@$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+
+test-airflow: $(VENV)/.ready $(AIRFLOW_VENV)/.ready ## Run the DAG in a real Airflow; some minutes
+	@$(PY) -m pytest tests/airflow -m airflow $(ARGS)
 
 lint: $(VENV)/.ready lint-workflows ## Check style, types and workflows
 	@$(VENV)/bin/ruff check .
@@ -88,8 +101,9 @@ bench-%: $(VENV)/.ready ## Measure one thing: demo, training, reliability
 bootstrap: $(VENV)/.ready ## Prepare an AWS account: trust, roles, bucket, alarms; ARGS=--help
 	@$(PY) -m pipeline_steps.bootstrap $(ARGS)
 
-lock: $(VENV)/.ready ## Write constraints.txt from what is installed
+lock: $(VENV)/.ready $(AIRFLOW_VENV)/.ready ## Write both constraints.txt from what is installed
 	@{ echo '# The versions that were tested together, written by `make lock`.'; $(PY) -m pip freeze | sed 's/+cpu$$//'; } > constraints.txt
+	@{ echo '# The versions that were tested together, written by `make lock`.'; $(AIRFLOW_VENV)/bin/python -m pip freeze; } > airflow/constraints.txt
 
 clean: ## Delete what the pipeline made; keeps .venv
 	@if [ -f $(VENV)/.ready ]; then $(LOCAL_AWS) stop; fi

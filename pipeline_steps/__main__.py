@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 from pipeline_steps import (
     check_data,
-    cost,
     create_alarms,
     create_api,
     deploy_endpoint,
@@ -25,22 +24,15 @@ from pipeline_steps import (
     live_test,
     notify,
     package_model,
+    run_report,
     smoke_test,
     step,
     train,
 )
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import (
-    Api,
-    Evaluation,
-    ExportReport,
-    Release,
-    RunReport,
-    StepRecord,
-    TrainingReport,
-)
+from pipeline_steps.artefacts import Api, StepRecord
 from pipeline_steps.aws import Clients
-from pipeline_steps.errors import ConfigurationError, describe
+from pipeline_steps.errors import describe
 from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Run
@@ -135,47 +127,13 @@ class Pipeline:
             self._record("notify", None, outcome.status, started, outcome.detail)
 
     def _save(self) -> None:
-        """Write `run.json`; a file of the work folder counts only if it is of this run."""
-        folder = self.settings.work_dir
-        passed = {
-            record.name
-            for record in self.records
-            if record.status in ("done", "reused") and record.environment != "staging"
-        }
-        trained = TrainingReport.find(folder / "checkpoint") if "train" in passed else None
-        exported = ExportReport.find(folder) if "export" in passed else None
-        # A model below the bar has its figures too, though its step has failed.
-        evaluation = Evaluation.find(folder)
-        if not (exported and evaluation and evaluation.candidate_hash == exported.candidate_hash):
-            evaluation = None
-        live = self.settings.in_environment("production").environment_dir
-        release = Release.find(live) if "deploy_endpoint" in passed else None
-        api = Api.find(live) if "create_api" in passed else None
-        report = RunReport(
-            profile=self.settings.profile,
-            model_version=trained.model_version if trained else None,
-            steps=self.records,
-            metrics=evaluation.metrics if evaluation else {},
-            api_url=api.api_url if api else None,
-            endpoint_name=release.endpoint_name if release else None,
-            cost=_cost(self.settings) if "smoke_test" in passed else None,
-            error=self.error,
-        )
+        """Write `run.json`."""
+        report = run_report.compose(self.settings, self.records, self.error)
         try:
-            report.save(folder)
+            report.save(self.settings.work_dir)
         except OSError as error:
             # The step's own error says more than that its record could not be written.
             print(f"warning: run.json was not written: {error}", file=sys.stderr)
-
-
-def _cost(settings: Settings) -> str:
-    """What a month costs, in a line."""
-    try:
-        made = cost.of_build(settings.in_environment("production"))
-    except ConfigurationError as error:  # a price that is not known must not fail a good release
-        return f"no estimate: {error}"
-    requests = settings.cost.requests_per_month
-    return f"about {made.total:,.2f} USD a month on AWS, with {requests:,} requests and a training"
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -186,7 +144,7 @@ def _run(arguments: argparse.Namespace) -> None:
     body = json.dumps({"inputs": live_test.EXAMPLE})
     print(f"\nLive at {api.api_url}. Try it:\n")
     print(f"  curl -s {api.api_url}/predict -H 'Content-Type: application/json' -d '{body}'")
-    print(f"\nCost: {_cost(settings)} (python -m pipeline_steps.cost)")
+    print(f"\nCost: {run_report.cost_line(settings)} (python -m pipeline_steps.cost)")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -74,6 +74,11 @@ def test_payload_needs_only_the_standard_library() -> None:
     assert names <= sys.stdlib_module_names
 
 
+def test_airflow_only_starts_commands() -> None:
+    for path in files_of("airflow"):
+        assert rooms_in(imports_of(path)) <= {"airflow"}, path
+
+
 def test_no_step_asks_whether_it_is_local() -> None:
     for path in files_of("pipeline_steps"):
         text = path.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from bench.faults.flows import FLOWS
 from bench.faults.injection import DENIED, FAULTS, KILLED_AFTER, ONCE, Call
 from bench.faults.matrix import ABANDONED, Flow, Matrix, sample
 from bench.faults.world import SHIP
-from pipeline_steps import garbage, mailer
+from pipeline_steps import aws, garbage
 from pipeline_steps.__main__ import RELEASE_STEPS
 from pipeline_steps.errors import PipelineError
 
@@ -71,7 +71,7 @@ def test_unclear_message_is_seen(
 
     flow = all_flows["mail"]
     calls = matrix.record(flow)
-    monkeypatch.setattr(mailer, "aws_errors", muttering)
+    monkeypatch.setattr(aws, "aws_errors", muttering)
     cell = matrix.cell(flow, _only(calls, "SendEmail"), DENIED)
     assert "does not name SendEmail: It did not work." in cell.problems[0]
     assert len(cell.problems) == 2
