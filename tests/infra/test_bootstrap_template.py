@@ -8,6 +8,7 @@ from typing import Any
 
 import cfnlint.decode
 import pytest
+import yaml
 from cfnlint.api import lint_file
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
@@ -16,6 +17,7 @@ from pipeline_steps.github_commands import ENVIRONMENTS, VARIABLES
 from tests.infra.conftest import Account
 from tests.infra.policy import as_list
 
+PIPELINE = Path(__file__).parents[2] / ".github/workflows/pipeline.yml"
 TEMPLATE_BYTES = 51_200  # what CloudFormation takes without a bucket in between
 POLICY_CHARACTERS = 6_144  # of a managed policy, white space not counted
 # What AWS knows of each action; the same data that cfn-lint checks with.
@@ -120,6 +122,21 @@ def test_roles_have_our_policies_only(template: dict[str, Any]) -> None:
         for policy in role["ManagedPolicyArns"]:
             named = policy["Fn::If"][1] if "Fn::If" in policy else policy
             assert named["Ref"] in ours
+
+
+def test_login_outlasts_a_training(template: dict[str, Any]) -> None:
+    workflow = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))
+    job = workflow["jobs"]["train"]
+    (login,) = (step for step in job["steps"] if step["id"] == "aws")
+    asked = login["with"]["seconds"]
+    assert job["timeout-minutes"] * 60 < asked
+    # AND it is allowed to the role that a training logs in as, and to no other
+    allowed = {
+        name: role["MaxSessionDuration"]
+        for name, role in of_type(template, "AWS::IAM::Role").items()
+        if "MaxSessionDuration" in role
+    }
+    assert allowed == {"StagingDeployRole": asked}
 
 
 def test_passed_roles_are_named_with_their_service(template: dict[str, Any]) -> None:

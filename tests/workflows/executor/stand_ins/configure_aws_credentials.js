@@ -18,6 +18,8 @@ export default function configureAwsCredentials(inputs, { job, run, log }) {
   demand(job.permissions, "id-token", "write", "The login to AWS with an OIDC token");
   const [, account] = ROLE.exec(role) ?? [];
   if (!account) throw new Error(`Source Account ID is needed: '${role}' is no ARN of a role`);
+  const seconds = Number(inputs["role-duration-seconds"] || 3600);
+  if (!(seconds >= 900 && seconds <= 43200)) throw new Error(`Member must be 900 to 43200 s: ${seconds}`);
   if (!run.request.aws.AWS_ENDPOINT_URL) throw new Error("This run has no AWS; pass one with aws=.");
   const keys = {
     AWS_ACCESS_KEY_ID: `ASIA${crypto.randomBytes(8).toString("hex").toUpperCase()}`,
@@ -28,7 +30,8 @@ export default function configureAwsCredentials(inputs, { job, run, log }) {
   if (inputs["mask-aws-account-id"] === "true") job.masks.add(account);
   const regions = { AWS_REGION: region, AWS_DEFAULT_REGION: region };
   Object.assign(job.variables, run.request.aws, keys, regions);
-  run.logins.push({ job: job.path, role, region, environment: job.environment || null });
+  const environment = job.environment || null;
+  run.logins.push({ job: job.path, role, region, environment, seconds: String(seconds) });
   log(`Authenticated as ${role}`);
   return { "aws-account-id": account, "authenticated-arn": role };
 }
