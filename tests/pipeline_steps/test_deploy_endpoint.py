@@ -113,6 +113,12 @@ def test_changed_tarball_is_refused(release: Make) -> None:
         deploy_endpoint.run(settings, Clients())
 
 
+def test_tarball_of_another_run_is_refused(release: Make) -> None:
+    settings = release(tarball_sha256="0" * 64)
+    with pytest.raises(DeployError, match="not the one that was packed in this run"):
+        deploy_endpoint.run(settings, Clients())
+
+
 @pytest.mark.parametrize("variable", ["MODEL_BUCKET", "SAGEMAKER_ROLE_ARN"])
 def test_missing_setting_is_told(
     release: Make, monkeypatch: pytest.MonkeyPatch, variable: str

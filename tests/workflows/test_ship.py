@@ -28,6 +28,17 @@ def repository(
         yield Repository(executor, aws, inbox)
 
 
+def test_push_of_documents_ships_nothing(repository: Repository) -> None:
+    run = repository.run("ship.yml", changed=["README.md", "docs/api.md", "tests/conftest.py"])
+    assert (run.result, run.jobs) == ("skipped", {})
+
+
+def test_push_of_one_file_that_matters_ships(repository: Repository) -> None:
+    stub = went_well(*JOBS, "summary", "notify")
+    run = repository.run("ship.yml", changed=["README.md", "model/modeling.py"], stub=stub)
+    assert run.results()["pipeline.deploy-production"] == "success"
+
+
 @pytest.fixture(scope="module")
 def shipped(repository: Repository) -> Run:
     """The first merge."""
