@@ -41,6 +41,26 @@ def test_fresh_fork_trains_and_judges_without_a_cloud(repository: Repository) ->
     assert "is ready, not deployed" in repository.mailed()[0]
 
 
+def test_training_job_makes_the_checkpoint(repository: Repository) -> None:
+    role = {"TRAINING_ROLE_ARN": repository.aws.environment()["TRAINING_ROLE_ARN"]}
+    stub = all_but("check-data", "train")
+    run = retrain(repository, stub, inputs={"compute": "sagemaker"}, vars=role)
+    assert run.jobs["pipeline.train"].result == "success"
+    jobs = repository.aws.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
+    assert [job["TrainingJobStatus"] for job in jobs] == ["Completed"]
+
+
+def test_training_job_that_cannot_be_launched_is_mailed(repository: Repository) -> None:
+    # GIVEN no TRAINING_ROLE_ARN
+    run = retrain(repository, went_well("test", "summary"), inputs={"compute": "sagemaker"})
+    assert run.jobs["pipeline.train"].result == "failure"
+    assert any("TRAINING_ROLE_ARN" in told for told in run.errors())
+    subject, text = repository.mailed()
+    assert "train" in subject
+    assert "TRAINING_ROLE_ARN" in text
+    assert "Production is untouched" in text
+
+
 @pytest.mark.parametrize(
     ("compute", "labels"),
     [("hosted-cpu", ["ubuntu-24.04"]), ("gpu-runner", ["self-hosted", "gpu"]),
