@@ -30,6 +30,7 @@ def soak(world: World, updates: int, rollbacks: int, clients: int = 4) -> Soak:
         for number in range(1, updates + 1):
             before = version_at(poller.url)
             settings = world.ship(site)
+            poller.wait_for_request()  # each release is asked, however quickly the next one comes
             expected = site.versions[-1]
             if number % every == 0 and undone < rollbacks:
                 world.run(("rollback",), site, settings, Injector())
