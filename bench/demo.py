@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.processes import measure
 from bench.report import Report
-from pipeline_steps.artefacts import RunReport
+from pipeline_steps.release_artefacts import RunReport
 
 ROOT = Path(__file__).parents[1]
 GIB = 1024**3

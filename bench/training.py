@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import Report
-from pipeline_steps.artefacts import DataReport, TrainingReport
+from pipeline_steps.model_artefacts import DataReport, TrainingReport
 
 GIB = 1024**3
 

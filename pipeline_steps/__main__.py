@@ -30,9 +30,9 @@ from pipeline_steps import (
     train,
 )
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import Api, StepRecord
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import describe
+from pipeline_steps.release_artefacts import Api, StepRecord
 from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Run

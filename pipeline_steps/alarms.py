@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAl
 
 from typing import Any
 
-from pipeline_steps.artefacts import Api
 from pipeline_steps.dashboard import LOG_METRICS
+from pipeline_steps.release_artefacts import Api
 from pipeline_steps.settings import Settings
 
 PERIOD = 300  # seconds

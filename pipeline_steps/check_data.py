@@ -13,10 +13,10 @@ from collections.abc import Iterator
 
 from model.data import LABELS, SPLITS, Example, Splits
 from pipeline_steps import step
-from pipeline_steps.artefacts import DataReport, Finding, SplitReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.checked_data import read_data
 from pipeline_steps.errors import DataCheckError
+from pipeline_steps.model_artefacts import DataReport, Finding, SplitReport
 from pipeline_steps.setting_groups import CheckSettings
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome

@@ -1,8 +1,8 @@
 """The data set as the steps read it: the same rows in each, or an error that says so."""
 
 from model.data import DataError, Splits, read_splits
-from pipeline_steps.artefacts import DataReport
 from pipeline_steps.errors import DataCheckError
+from pipeline_steps.model_artefacts import DataReport
 from pipeline_steps.settings import Settings
 
 

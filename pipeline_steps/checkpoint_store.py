@@ -8,10 +8,10 @@
 
 from pathlib import Path, PurePosixPath
 
-from pipeline_steps.artefacts import TrainingReport
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.files import file_hash, file_hashes, write_folder_atomically
+from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.model_bucket import ModelBucket
 from pipeline_steps.settings import Settings
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 from pipeline_steps import alarms, step
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import Manifest, SmokeReport, TrainingReport
 from pipeline_steps.http_api import FUNCTION_MB
+from pipeline_steps.model_artefacts import Manifest, TrainingReport
 from pipeline_steps.prices import Prices, load_prices
+from pipeline_steps.release_artefacts import SmokeReport
 from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 

@@ -12,9 +12,9 @@ import sys
 from typing import Any
 
 from pipeline_steps import alarms, dashboard, step
-from pipeline_steps.artefacts import Api, Release
 from pipeline_steps.aws import Clients, aws_errors, find
 from pipeline_steps.errors import ApiError
+from pipeline_steps.release_artefacts import Api, Release
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 

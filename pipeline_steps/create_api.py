@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_steps import github, http_api, http_api_front, log_groups, releases, step
-from pipeline_steps.artefacts import Api, Release
 from pipeline_steps.aws import Clients, aws_errors, create, find, wait, when_role_is_usable
 from pipeline_steps.errors import ApiError
 from pipeline_steps.http_api import FUNCTION_MB
+from pipeline_steps.release_artefacts import Api, Release
 from pipeline_steps.releases import ALIAS
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome

@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dash
 
 from typing import Any
 
-from pipeline_steps.artefacts import Api, Release
 from pipeline_steps.endpoint import VARIANT
+from pipeline_steps.release_artefacts import Api, Release
 
 LOG_METRICS = "T5Sentiment"  # the namespace in which the function's log lines become metrics
 PERIOD = 300  # seconds of one point

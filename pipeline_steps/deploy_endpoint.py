@@ -15,7 +15,6 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_steps import endpoint, registry, releases, scaling, serving_image, step
-from pipeline_steps.artefacts import Evaluation, Manifest, Release
 from pipeline_steps.aws import (
     Clients,
     aws_errors,
@@ -24,9 +23,12 @@ from pipeline_steps.aws import (
     when_role_is_usable,
 )
 from pipeline_steps.errors import ConfigurationError, DeployError
+from pipeline_steps.evaluation_artefacts import Evaluation
 from pipeline_steps.files import file_hash
+from pipeline_steps.model_artefacts import Manifest
 from pipeline_steps.model_bucket import ModelBucket
 from pipeline_steps.names import name_of
+from pipeline_steps.release_artefacts import Release
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 

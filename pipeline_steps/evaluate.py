@@ -15,19 +15,14 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from model.data import LABELS, Example
 from pipeline_steps import drift, github, golden, step
-from pipeline_steps.artefacts import (
-    DataReport,
-    Evaluation,
-    ExportReport,
-    GoldenAnswer,
-    Mistake,
-)
 from pipeline_steps.aws import Clients
 from pipeline_steps.checked_data import read_checked_data
 from pipeline_steps.console import ProgressReporter
 from pipeline_steps.errors import TrainingFailedError
+from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer, Mistake
 from pipeline_steps.files import file_hashes
 from pipeline_steps.gate import refuse_below_bar
+from pipeline_steps.model_artefacts import DataReport, ExportReport
 from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome

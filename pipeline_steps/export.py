@@ -19,11 +19,11 @@ from safetensors import SafetensorError, safe_open
 
 from model.data import Example
 from pipeline_steps import fingerprint, step
-from pipeline_steps.artefacts import DataReport, ExportReport, Precision, TrainingReport
 from pipeline_steps.checked_data import read_checked_data
 from pipeline_steps.clients import Clients
 from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.files import file_hash, file_hashes, write_folder_atomically
+from pipeline_steps.model_artefacts import DataReport, ExportReport, Precision, TrainingReport
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 

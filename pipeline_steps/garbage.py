@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from pipeline_steps import endpoint, http_api, releases
-from pipeline_steps.artefacts import ReleaseRecord
 from pipeline_steps.aws import Clients, delete
 from pipeline_steps.names import version_in
+from pipeline_steps.release_artefacts import ReleaseRecord
 from pipeline_steps.settings import Settings
 
 

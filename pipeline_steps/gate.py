@@ -1,7 +1,7 @@
 """The bar that a model must reach before anything of it goes further."""
 
-from pipeline_steps.artefacts import Evaluation
 from pipeline_steps.errors import GateNotMetError
+from pipeline_steps.evaluation_artefacts import Evaluation
 from pipeline_steps.settings import Settings
 
 

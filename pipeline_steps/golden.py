@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline_steps.artefacts import GoldenAnswer
+from pipeline_steps.evaluation_artefacts import GoldenAnswer
 from pipeline_steps.serving_process import ServingError, ServingProcess
 
 TEXTS_PER_REQUEST = 256

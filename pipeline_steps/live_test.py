@@ -13,8 +13,9 @@ from requests.auth import AuthBase
 from urllib3.util import Retry
 
 from pipeline_steps import golden
-from pipeline_steps.artefacts import GoldenAnswer, SmokeReport
 from pipeline_steps.errors import SmokeTestError
+from pipeline_steps.evaluation_artefacts import GoldenAnswer
+from pipeline_steps.release_artefacts import SmokeReport
 
 EXAMPLE = "I absolutely loved this movie!"
 ANSWER_SECONDS = 35  # API Gateway gives up after 30

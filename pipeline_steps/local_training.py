@@ -7,11 +7,11 @@ from typing import Any
 
 from model.report import TrainingProgress
 from pipeline_steps import fingerprint
-from pipeline_steps.artefacts import TrainingReport
 from pipeline_steps.checkpoint_store import CHECKPOINT
 from pipeline_steps.console import ProgressReporter
 from pipeline_steps.errors import ConfigurationError, TrainingFailedError
 from pipeline_steps.files import file_hashes, write_folder_atomically
+from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.settings import Settings
 from pipeline_steps.training_plan import TRAIN_TOKENIZER, TrainingPlan
 

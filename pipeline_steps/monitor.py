@@ -16,12 +16,12 @@ from typing import ClassVar
 
 from pipeline_steps import drift, github, log_groups, mailer, releases, step
 from pipeline_steps.artefact import Artefact
-from pipeline_steps.artefacts import ReleaseRecord
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.drift import Comparison, Distribution
 from pipeline_steps.errors import ConfigurationError, PipelineError
 from pipeline_steps.live_answers import AnswerLog
 from pipeline_steps.mailer import MailError
+from pipeline_steps.release_artefacts import ReleaseRecord
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 

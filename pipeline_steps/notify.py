@@ -13,9 +13,9 @@ from email.message import EmailMessage
 
 from pipeline_steps import mailer, step, workflow_run
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import Origin, RunReport
 from pipeline_steps.clients import Clients
 from pipeline_steps.errors import ConfigurationError
+from pipeline_steps.release_artefacts import Origin, RunReport
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 

@@ -12,17 +12,12 @@ import tempfile
 from pathlib import Path
 
 from pipeline_steps import github, golden, step
-from pipeline_steps.artefacts import (
-    DataReport,
-    Evaluation,
-    ExportReport,
-    Manifest,
-    TrainingReport,
-)
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import PackagingError
+from pipeline_steps.evaluation_artefacts import Evaluation
 from pipeline_steps.files import file_hash, file_hashes, write_atomically
 from pipeline_steps.gate import refuse_below_bar
+from pipeline_steps.model_artefacts import DataReport, ExportReport, Manifest, TrainingReport
 from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome

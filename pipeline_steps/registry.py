@@ -5,9 +5,9 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry.html
 
 from typing import Any
 
-from pipeline_steps.artefacts import Manifest
 from pipeline_steps.aws import create, find
 from pipeline_steps.errors import DeployError
+from pipeline_steps.model_artefacts import Manifest
 from pipeline_steps.settings import Settings
 
 JSON = "application/json"

@@ -12,9 +12,10 @@ from itertools import islice
 from typing import Any
 
 from pipeline_steps import endpoint, scaling
-from pipeline_steps.artefacts import ROLLED_BACK, Evaluation, ReleaseRecord
 from pipeline_steps.aws import Clients, aws_errors, create, find
 from pipeline_steps.errors import DeployError, PipelineError
+from pipeline_steps.evaluation_artefacts import Evaluation
+from pipeline_steps.release_artefacts import ROLLED_BACK, ReleaseRecord
 from pipeline_steps.settings import Settings
 
 ALIAS = "live"

@@ -11,9 +11,9 @@ import sys
 from dataclasses import replace
 
 from pipeline_steps import api_auth, http_api, live_test, registry, releases, step
-from pipeline_steps.artefacts import ReleaseRecord
 from pipeline_steps.aws import Clients, aws_errors, find
 from pipeline_steps.errors import ConfigurationError, DeployError, SmokeTestError
+from pipeline_steps.release_artefacts import ReleaseRecord
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 

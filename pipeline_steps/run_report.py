@@ -13,17 +13,11 @@ from pathlib import Path
 import dacite
 
 from pipeline_steps import cost, step
-from pipeline_steps.artefacts import (
-    Api,
-    Evaluation,
-    ExportReport,
-    Release,
-    RunReport,
-    StepRecord,
-    TrainingReport,
-)
 from pipeline_steps.clients import Clients
 from pipeline_steps.errors import ConfigurationError
+from pipeline_steps.evaluation_artefacts import Evaluation
+from pipeline_steps.model_artefacts import ExportReport, TrainingReport
+from pipeline_steps.release_artefacts import Api, Release, RunReport, StepRecord
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 

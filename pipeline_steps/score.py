@@ -20,9 +20,9 @@ from pathlib import Path
 
 from pipeline_steps import settings as settings_module
 from pipeline_steps import step
-from pipeline_steps.artefacts import Manifest
 from pipeline_steps.console import ProgressReporter
 from pipeline_steps.errors import ConfigurationError, PackagingError
+from pipeline_steps.model_artefacts import Manifest
 from pipeline_steps.scored_file import ScoredFile
 from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.settings import Settings

@@ -19,9 +19,10 @@ from pipeline_steps import (
     releases,
     step,
 )
-from pipeline_steps.artefacts import Api, Evaluation, Release, ReleaseRecord, SmokeReport
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import SmokeTestError
+from pipeline_steps.evaluation_artefacts import Evaluation
+from pipeline_steps.release_artefacts import Api, Release, ReleaseRecord, SmokeReport
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 

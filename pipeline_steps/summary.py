@@ -11,18 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline_steps import cost, github, markdown, releases, step, workflow_run
-from pipeline_steps.artefacts import (
-    Api,
-    Evaluation,
-    Manifest,
-    Release,
-    ReleaseRecord,
-    RunReport,
-    SmokeReport,
-    TrainingReport,
-)
 from pipeline_steps.aws import Clients, aws_errors
 from pipeline_steps.errors import ConfigurationError, DeployError, PipelineError
+from pipeline_steps.evaluation_artefacts import Evaluation
+from pipeline_steps.model_artefacts import Manifest, TrainingReport
+from pipeline_steps.release_artefacts import Api, Release, ReleaseRecord, RunReport, SmokeReport
 from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome

@@ -18,9 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from model.interruption import caught_signals
 from pipeline_steps import fingerprint, training_source
-from pipeline_steps.artefacts import TrainingReport
 from pipeline_steps.aws import Clients, aws_errors, create, find, when_role_is_usable
 from pipeline_steps.errors import ConfigurationError, TrainingFailedError
+from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.model_bucket import ModelBucket
 from pipeline_steps.names import name_of
 from pipeline_steps.setting_groups import ComputeSettings

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline_steps.artefacts import TrainingReport
 from pipeline_steps.checkpoint_store import CHECKPOINT, damaged_files
 from pipeline_steps.errors import ConfigurationError, PackagingError
 from pipeline_steps.files import write_folder_atomically
+from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.model_bucket import ModelBucket
 from pipeline_steps.settings import Settings
 from pipeline_steps.tarball import extract_tarball

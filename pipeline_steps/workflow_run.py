@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline_steps.artefacts import Origin, RunReport, StepRecord
+from pipeline_steps.release_artefacts import Origin, RunReport, StepRecord
 
 JOBS = "JOBS"
 DEPLOY = "deploy-"  # and the environment: the name of a job that releases

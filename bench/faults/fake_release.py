@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import Evaluation, GoldenAnswer, Manifest
+from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer
 from pipeline_steps.files import file_hash, file_hashes
+from pipeline_steps.model_artefacts import Manifest
 from pipeline_steps.settings import Settings
 from pipeline_steps.tarball import write_tarball
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from bench.faults.injection import FAULTS, Injector
 from bench.faults.matrix import ABANDONED, Flow, Start, version_at
 from bench.faults.world import SHIP, Site, World
-from pipeline_steps.artefacts import Evaluation, GoldenAnswer, RunReport
 from pipeline_steps.errors import SmokeTestError
+from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer
+from pipeline_steps.release_artefacts import RunReport
 
 LARGE = 9_000_000  # bytes: boto3 uploads it in two parts
 PARTS = ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")

@@ -19,7 +19,7 @@ from local_aws import lambda_rules, sagemaker_plane, state
 from local_aws.server import BUCKET, SENDER, LocalAws
 from pipeline_steps import create_api
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import Api
+from pipeline_steps.release_artefacts import Api
 from pipeline_steps.settings import Settings
 
 SHIP = ("deploy_endpoint", "create_api", "smoke_test", "create_alarms")

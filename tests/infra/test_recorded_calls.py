@@ -22,8 +22,8 @@ from pipeline_steps import (
     training_job,
     training_source,
 )
-from pipeline_steps.artefacts import RunReport
 from pipeline_steps.errors import DeployError, TrainingFailedError
+from pipeline_steps.release_artefacts import RunReport
 from pipeline_steps.settings import Settings
 from tests.infra.calls import arn
 from tests.infra.conftest import MAIL_FROM, NAME, Account, Recorder

@@ -8,9 +8,10 @@ from typing import Any
 from local_aws.server import BUCKET
 from pipeline_steps import releases
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import Evaluation, ReleaseRecord
 from pipeline_steps.aws import Clients
 from pipeline_steps.drift import Distribution
+from pipeline_steps.evaluation_artefacts import Evaluation
+from pipeline_steps.release_artefacts import ReleaseRecord
 from pipeline_steps.settings import Settings
 
 VERSION = "0123456789ab"

@@ -12,8 +12,8 @@ from pipeline_steps import (
     inventory,
     releases,
 )
-from pipeline_steps.artefacts import ReleaseRecord
 from pipeline_steps.aws import Clients
+from pipeline_steps.release_artefacts import ReleaseRecord
 from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 

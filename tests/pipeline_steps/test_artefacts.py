@@ -7,16 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_steps.artefacts import (
-    DataReport,
-    Evaluation,
-    Finding,
-    GoldenAnswer,
-    RunReport,
-    SplitReport,
-    StepRecord,
-)
 from pipeline_steps.errors import ConfigurationError
+from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer
+from pipeline_steps.model_artefacts import DataReport, Finding, SplitReport
+from pipeline_steps.release_artefacts import RunReport, StepRecord
 
 REPORT = DataReport(
     source="demo",

@@ -8,10 +8,10 @@ import pytest
 from model.data import Example, Splits
 from pipeline_steps import check_data
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import DataReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.check_data import find_problems, normalise
 from pipeline_steps.errors import DataCheckError
+from pipeline_steps.model_artefacts import DataReport
 from pipeline_steps.setting_groups import CheckSettings
 from pipeline_steps.settings import Settings
 

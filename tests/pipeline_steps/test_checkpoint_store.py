@@ -8,11 +8,11 @@ import pytest
 from local_aws.server import BUCKET, LocalAws
 from pipeline_steps import checkpoint_store
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import TrainingReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.checkpoint_store import CHECKPOINT
 from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.files import file_hashes
+from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.settings import Settings
 
 KEY = "ab" * 32

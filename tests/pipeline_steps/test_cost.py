@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from pipeline_steps import cost
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import GoldenAnswer, Manifest, SmokeReport, TrainingReport
 from pipeline_steps.cost import CostEstimate
 from pipeline_steps.errors import ConfigurationError
+from pipeline_steps.evaluation_artefacts import GoldenAnswer
+from pipeline_steps.model_artefacts import Manifest, TrainingReport
 from pipeline_steps.prices import Prices, Rate, load_prices
+from pipeline_steps.release_artefacts import SmokeReport
 from pipeline_steps.settings import Settings
 
 RATES = {  # round figures, to be added up by hand

@@ -10,9 +10,9 @@ import pytest
 from local_aws.server import LocalAws
 from pipeline_steps import alarms, create_alarms
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import Api, Release
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import ApiError, ConfigurationError
+from pipeline_steps.release_artefacts import Api, Release
 from pipeline_steps.settings import Settings
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"

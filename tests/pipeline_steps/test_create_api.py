@@ -8,10 +8,10 @@ import pytest
 import requests
 
 from pipeline_steps import create_api, deploy_endpoint, http_api_front
-from pipeline_steps.artefacts import Api, Release
 from pipeline_steps.aws import Clients
 from pipeline_steps.create_api import zip_function
 from pipeline_steps.errors import ApiError, ConfigurationError
+from pipeline_steps.release_artefacts import Api, Release
 from pipeline_steps.settings import Settings
 
 Make = Callable[..., Settings]

@@ -7,9 +7,10 @@ import pytest
 
 from local_aws.server import LocalAws
 from pipeline_steps import deploy_endpoint
-from pipeline_steps.artefacts import Manifest, Release
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import ConfigurationError, DeployError
+from pipeline_steps.model_artefacts import Manifest
+from pipeline_steps.release_artefacts import Release
 from pipeline_steps.settings import Settings
 
 ENDPOINT = "t5-sentiment-demo"

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from model.data import LABELS, Example, read_splits
 from pipeline_steps import evaluate
-from pipeline_steps.artefacts import Evaluation, ExportReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, TrainingFailedError
 from pipeline_steps.evaluate import measure
+from pipeline_steps.evaluation_artefacts import Evaluation
+from pipeline_steps.model_artefacts import ExportReport
 from pipeline_steps.setting_groups import GateSettings
 from pipeline_steps.settings import Settings
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline_steps import export
-from pipeline_steps.artefacts import ExportReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.files import file_hashes
+from pipeline_steps.model_artefacts import ExportReport
 from pipeline_steps.setting_groups import ExportSettings
 from pipeline_steps.settings import Settings
 

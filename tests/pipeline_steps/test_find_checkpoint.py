@@ -9,9 +9,9 @@ import pytest
 from local_aws.server import LocalAws
 from pipeline_steps import find_checkpoint, train
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import TrainingReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.checkpoint_store import CHECKPOINT
+from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.settings import Settings
 
 

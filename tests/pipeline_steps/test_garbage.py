@@ -8,9 +8,9 @@ import pytest
 
 from bench.faults import fake_release
 from pipeline_steps import create_api, deploy_endpoint, garbage, smoke_test
-from pipeline_steps.artefacts import Api
 from pipeline_steps.aws import Clients
 from pipeline_steps.create_api import zip_function
+from pipeline_steps.release_artefacts import Api
 from pipeline_steps.settings import Settings
 
 Make = Callable[..., Settings]

@@ -10,9 +10,10 @@ import pytest
 import requests
 
 from pipeline_steps import api_auth, create_api, deploy_endpoint, live_test
-from pipeline_steps.artefacts import Api, Evaluation, Release
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import ConfigurationError, SmokeTestError
+from pipeline_steps.evaluation_artefacts import Evaluation
+from pipeline_steps.release_artefacts import Api, Release
 from pipeline_steps.settings import Settings
 
 Make = Callable[..., Settings]

@@ -20,10 +20,11 @@ from pipeline_steps import (
     smoke_test,
 )
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import Api, Evaluation
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import ConfigurationError, DeployError
+from pipeline_steps.evaluation_artefacts import Evaluation
 from pipeline_steps.monitor import MonitorReport
+from pipeline_steps.release_artefacts import Api
 from pipeline_steps.settings import Settings
 from tests.pipeline_steps.live_log import (
     BASELINE,

@@ -10,8 +10,8 @@ import pytest
 
 from pipeline_steps import notify
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import RunReport, StepRecord
 from pipeline_steps.aws import Clients
+from pipeline_steps.release_artefacts import RunReport, StepRecord
 from pipeline_steps.settings import Settings
 from tests.pipeline_steps.inbox import Inbox, opened
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from pipeline_steps import package_model
-from pipeline_steps.artefacts import Evaluation, GoldenAnswer, Manifest
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, PackagingError
+from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer
 from pipeline_steps.files import file_hash, file_hashes
+from pipeline_steps.model_artefacts import Manifest
 from pipeline_steps.setting_groups import GateSettings
 from pipeline_steps.settings import Settings
 

@@ -16,9 +16,11 @@ import requests
 from local_aws.server import LocalAws
 from pipeline_steps import __main__ as pipeline
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import Evaluation, Manifest, RunReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, TrainingFailedError
+from pipeline_steps.evaluation_artefacts import Evaluation
+from pipeline_steps.model_artefacts import Manifest
+from pipeline_steps.release_artefacts import RunReport
 from pipeline_steps.setting_groups import GateSettings
 from pipeline_steps.settings import Settings
 

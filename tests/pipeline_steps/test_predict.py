@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline_steps import create_api, deploy_endpoint, predict
-from pipeline_steps.artefacts import Api
 from pipeline_steps.aws import Clients
+from pipeline_steps.release_artefacts import Api
 from pipeline_steps.settings import Settings
 
 Make = Callable[..., Settings]

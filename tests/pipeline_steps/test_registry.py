@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from pipeline_steps import deploy_endpoint, registry
-from pipeline_steps.artefacts import Manifest, Release
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import DeployError
+from pipeline_steps.model_artefacts import Manifest
+from pipeline_steps.release_artefacts import Release
 from pipeline_steps.settings import Settings
 
 Make = Callable[..., Settings]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from pipeline_steps import releases
-from pipeline_steps.artefacts import ReleaseRecord
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import DeployError
+from pipeline_steps.release_artefacts import ReleaseRecord
 from pipeline_steps.settings import Settings
 
 Make = Callable[..., Settings]

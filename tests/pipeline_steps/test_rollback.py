@@ -10,9 +10,9 @@ import requests
 
 from local_aws.server import LocalAws
 from pipeline_steps import create_api, deploy_endpoint, releases, rollback, smoke_test
-from pipeline_steps.artefacts import Evaluation, GoldenAnswer
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import ConfigurationError, DeployError, SmokeTestError
+from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer
 from pipeline_steps.settings import Settings
 
 Make = Callable[..., Settings]

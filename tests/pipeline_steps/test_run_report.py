@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_steps import run_report
-from pipeline_steps.artefacts import RunReport, StepRecord
+from pipeline_steps.release_artefacts import RunReport, StepRecord
 
 STEPS = [
     StepRecord("check_data", "done", 0.4),

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from pipeline_steps import create_api, deploy_endpoint, releases, smoke_test
-from pipeline_steps.artefacts import Api, Evaluation, GoldenAnswer, Release, SmokeReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import DeployError, SmokeTestError
+from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer
+from pipeline_steps.release_artefacts import Api, Release, SmokeReport
 from pipeline_steps.settings import Settings
 
 Make = Callable[..., Settings]

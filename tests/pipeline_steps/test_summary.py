@@ -9,15 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_steps import markdown, summary
-from pipeline_steps.artefacts import (
-    Evaluation,
-    Manifest,
-    Mistake,
-    RunReport,
-    StepRecord,
-    TrainingReport,
-)
 from pipeline_steps.aws import Clients
+from pipeline_steps.evaluation_artefacts import Evaluation, Mistake
+from pipeline_steps.model_artefacts import Manifest, TrainingReport
+from pipeline_steps.release_artefacts import RunReport, StepRecord
 from pipeline_steps.settings import Settings
 from pipeline_steps.summary import Champion, render
 

@@ -14,10 +14,10 @@ import pytest
 from local_aws.server import LocalAws
 from pipeline_steps import check_data, train
 from pipeline_steps import settings as settings_module
-from pipeline_steps.artefacts import TrainingReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import ConfigurationError, DataCheckError, TrainingFailedError
 from pipeline_steps.files import file_hash
+from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.settings import Settings
 
 WEIGHTS = "model.safetensors"

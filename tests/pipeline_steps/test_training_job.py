@@ -14,10 +14,10 @@ from local_aws.server import LocalAws
 from local_aws.training_plane import TrainingPlane
 from pipeline_steps import settings as settings_module
 from pipeline_steps import training_job, training_source
-from pipeline_steps.artefacts import TrainingReport
 from pipeline_steps.aws import Clients
 from pipeline_steps.checkpoint_store import CHECKPOINT
 from pipeline_steps.errors import ConfigurationError, TrainingFailedError
+from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.settings import Settings
 from tests.pipeline_steps.quick_job import PLAN, program
 
