@@ -66,22 +66,37 @@ class Answer:
         return self.score if self.label == "POSITIVE" else 1 - self.score
 
 
+class Tally:
+    """Counts answers, each of which is one of `LABELS`; the answers themselves are not kept."""
+
+    def __init__(self) -> None:
+        self._labels = dict.fromkeys(LABELS, 0)
+        self._histogram = [0] * BINS
+        self._characters, self._shares, self._with_share = 0, 0.0, 0
+
+    def add(self, answer: Answer) -> None:
+        """Count one."""
+        self._labels[answer.label] += 1
+        self._histogram[min(int(answer.positive * BINS), BINS - 1)] += 1
+        self._characters += answer.characters
+        if answer.unknown_token_share is not None:
+            self._shares += answer.unknown_token_share
+            self._with_share += 1
+
+    def result(self) -> Distribution:
+        """What was counted."""
+        rows = sum(self._histogram)
+        characters = self._characters / rows if rows else None
+        share = self._shares / self._with_share if self._with_share else None
+        return Distribution(dict(self._labels), list(self._histogram), characters, share)
+
+
 def describe(answers: Iterable[Answer]) -> Distribution:
     """Count answers, each of which is one of `LABELS`."""
-    labels = dict.fromkeys(LABELS, 0)
-    histogram = [0] * BINS
-    characters, shares = [], []
+    tally = Tally()
     for answer in answers:
-        labels[answer.label] += 1
-        histogram[min(int(answer.positive * BINS), BINS - 1)] += 1
-        characters.append(answer.characters)
-        if answer.unknown_token_share is not None:
-            shares.append(answer.unknown_token_share)
-    return Distribution(labels, histogram, _mean(characters), _mean(shares))
-
-
-def _mean(values: list[int] | list[float]) -> float | None:
-    return math.fsum(values) / len(values) if values else None
+        tally.add(answer)
+    return tally.result()
 
 
 def psi(expected: list[int], live: list[int]) -> float:

@@ -15,15 +15,20 @@ MAX_CHARACTERS = 10_000  # of a text that the API takes
 TOLERANCE = 0.01
 
 
-def ask(server: ServingProcess, texts: list[str]) -> Iterator[dict[str, Any]]:
+def ask(
+    server: ServingProcess, texts: list[str], *, explain: bool = False
+) -> Iterator[dict[str, Any]]:
     """The predictions of `server` for `texts`, in order, in requests of a bounded size.
+
+    With `explain` each has the gates of its tokens.
 
     Raises:
         ServingError: a request was refused; the message holds the answer.
     """
     for start in range(0, len(texts), TEXTS_PER_REQUEST):
         chunk = texts[start : start + TEXTS_PER_REQUEST]
-        answer = server.invoke(json.dumps({"inputs": chunk}).encode())
+        request = {"inputs": chunk} | ({"parameters": {"explain": True}} if explain else {})
+        answer = server.invoke(json.dumps(request).encode())
         if answer.status_code != 200:
             raise ServingError(f"The candidate answered {answer.status_code}: {answer.text}")
         predictions = answer.json()["predictions"]

@@ -11,12 +11,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline_steps import github, golden, step
+from pipeline_steps import gate, github, golden, step
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import PackagingError
 from pipeline_steps.evaluation_artefacts import Evaluation
 from pipeline_steps.files import file_hash, file_hashes, write_atomically
-from pipeline_steps.gate import refuse_below_bar
 from pipeline_steps.model_artefacts import DataReport, ExportReport, Manifest, TrainingReport
 from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.settings import Settings
@@ -30,7 +29,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     """Make `model.tar.gz` and `manifest.json`, or find that they are already made.
 
     Raises:
-        GateNotMetError: the candidate was evaluated, but is below the bar.
+        GateNotMetError: the candidate was evaluated, and a rule failed.
         PackagingError: the candidate is not the evaluated one, the disk is full, or the unpacked
             tarball gives other answers than those that were evaluated.
     """
@@ -41,7 +40,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
             "The candidate is not the one that was evaluated. "
             "Run `python -m pipeline_steps.evaluate` with the same flags first."
         )
-    refuse_below_bar(evaluation, settings)
+    gate.refuse_failed(evaluation, settings)
     tarball = settings.work_dir / TARBALL
     made = Manifest.find(settings.work_dir)
     if made and tarball.is_file() and made == _manifest(settings, exported, evaluation, tarball):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Level = Literal["block", "warn"]
+Severity = Literal["fail", "warn", "off"]
 Environment = Literal["staging", "production"]
 
 
@@ -95,12 +96,31 @@ class ExportSettings:
 
 @dataclass(frozen=True)
 class GateSettings:
-    """What a model must reach before anything is deployed."""
+    """What a model must reach before anything is deployed; docs/evaluation.md has each rule.
+
+    A rule that is not met fails the run, only warns, or is off; the accuracy always fails it.
+    """
 
     min_accuracy: float = setting(0.90, "accuracy on the validation split, 0 to 1")
+    lower_bound: Severity = setting("warn", "the 95 % interval of the accuracy reaches below it")
+    slices: Severity = setting("warn", "a kind of sentence is below min_slice_accuracy")
+    min_slice_accuracy: float = setting(0.70, "accuracy on each kind of sentence, 0 to 1")
+    reliability: Severity = setting("warn", "scores are off by more than max_ece or max_brier")
+    max_ece: float = setting(0.05, "expected calibration error, 0 to 1")
+    max_brier: float = setting(0.15, "Brier's score, 0 to 1")
+    quantization: Severity = setting("fail", "the precision costs more than max_points_lost")
+    footprint: Severity = setting("warn", "max_megabytes or max_milliseconds is exceeded")
+    max_megabytes: float = setting(250.0, "megabytes of the candidate's files")
+    max_milliseconds: float = setting(
+        100.0, "ms to answer one sentence, median, where it is judged"
+    )
+    override: str = setting("", "why a model that fails a rule goes on; recorded, and mailed")
 
     def __post_init__(self) -> None:
-        _require_range(self, "min_accuracy", 0, 1)
+        for name in ("min_accuracy", "min_slice_accuracy", "max_ece", "max_brier"):
+            _require_range(self, name, 0, 1)
+        for name in ("max_megabytes", "max_milliseconds"):
+            _require_range(self, name, 0, 1e6)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.data import LABELS, Example, read_splits
+from model.data import LABELS, Example, Splits, read_splits
 from pipeline_steps import evaluate
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, TrainingFailedError
@@ -25,7 +25,7 @@ def measured(pairs: list[tuple[int, int]]) -> Evaluation:
     predictions = [
         {"label": LABELS[got], "score": 0.9, "tokens": 2, "unknown_tokens": got} for _, got in pairs
     ]
-    return measure(examples, predictions, EXPORTED, "d" * 64)
+    return measure(Splits([], examples), predictions, EXPORTED, "d" * 64)
 
 
 def test_figures_are_those_of_a_hand() -> None:
@@ -51,7 +51,7 @@ def test_baseline_is_of_the_answers() -> None:
         {"label": label, "score": 0.95, "tokens": tokens, "unknown_tokens": unknown}
         for label, tokens, unknown in said
     ]
-    baseline = measure(examples, predictions, EXPORTED, "d" * 64).baseline
+    baseline = measure(Splits([], examples), predictions, EXPORTED, "d" * 64).baseline
     assert baseline is not None
     assert baseline.labels == {"NEGATIVE": 1, "POSITIVE": 3}
     assert baseline.positive_histogram == [1, 0, 0, 0, 0, 0, 0, 0, 0, 3]
@@ -71,7 +71,7 @@ def test_worst_mistakes_are_the_surest() -> None:
         }
         for number, example in enumerate(examples)
     ]
-    mistakes = measure(examples, predictions, EXPORTED, "d" * 64).mistakes
+    mistakes = measure(Splits([], examples), predictions, EXPORTED, "d" * 64).mistakes
     assert [mistake.text for mistake in mistakes] == [f"text {n}" for n in range(19, 9, -1)]
     assert (mistakes[0].label, mistakes[0].answered) == ("POSITIVE", "NEGATIVE")
     assert mistakes[0].score == pytest.approx(0.69)
@@ -126,3 +126,27 @@ def test_changed_candidate_is_refused(packaged: Settings) -> None:
     (packaged.work_dir / "candidate" / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(TrainingFailedError, match="not what export wrote"):
         evaluate.run(packaged, Clients())
+
+
+def test_mistakes_show_what_the_gate_saw(packaged: Settings) -> None:
+    mistakes = Evaluation.load(packaged.work_dir).mistakes
+    assert mistakes
+    for mistake in mistakes:
+        assert mistake.explanation
+        for token in mistake.explanation:
+            assert mistake.text[token.start : token.end] == token.text
+            assert 0 <= token.gate <= 1
+
+
+def test_every_rule_has_its_verdict(packaged: Settings) -> None:
+    evaluation = Evaluation.load(packaged.work_dir)
+    names = {rule.name for rule in evaluation.rules}
+    assert names >= {"accuracy", "lower bound", "slice: negation", "size", "latency"}
+    assert evaluation.footprint is not None
+    size = sum(f.stat().st_size for f in (packaged.work_dir / "candidate").rglob("*.*"))
+    assert evaluation.footprint.megabytes == pytest.approx(size / 1e6)
+    # WHEN a bar is moved, THEN only the verdicts are made anew
+    stricter = dataclasses.replace(packaged, gate=GateSettings(min_accuracy=0, max_megabytes=0))
+    assert evaluate.run(stricter, Clients()).status == "reused"
+    rules = {rule.name: rule.verdict for rule in Evaluation.load(packaged.work_dir).rules}
+    assert rules["size"] == "warn"
