@@ -17,7 +17,7 @@ def escaped(text: object, most: int = MOST_CHARACTERS) -> str:
     if len(line) > most:
         line = f"{line[: most - 1]}…"
     # Each special character as its number: a backslash would do, but not inside every table.
-    return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", html.escape(line))
+    return SPECIAL.sub(lambda found: f"&#{ord(found[0])};", html.escape(line, quote=False))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -172,9 +172,8 @@ class _Training:
     def _follow(self, name: str) -> dict[str, Any]:
         """Show the job's states and its log until it has ended; gives its last description."""
         log, seen = JobLog(self._clients.logs, name), 0
-        with aws_errors(
-            TrainingFailedError, f"Following the training job {name}, which goes on without us"
-        ):
+        goes_on = "which goes on without us (the same command or workflow picks it up)"
+        with aws_errors(TrainingFailedError, f"Following the training job {name}, {goes_on}"):
             while True:
                 job: dict[str, Any] = self._sagemaker.describe_training_job(TrainingJobName=name)
                 transitions = job.get("SecondaryStatusTransitions", [])
@@ -203,7 +202,7 @@ class _Training:
         """Stop the job; a second signal, such as GitHub sends, does not stop this."""
         with caught_signals():
             try:
-                find(self._sagemaker.stop_training_job, TrainingJobName=name)
+                found = find(self._sagemaker.stop_training_job, TrainingJobName=name)
             except (ClientError, BotoCoreError) as error:
                 print(
                     f"warning: the training job {name} goes on, and costs: {error} "
@@ -211,7 +210,8 @@ class _Training:
                     file=sys.stderr,
                 )
             else:
-                print(f"  training job {name} is being stopped", flush=True)
+                if found is not None:  # else it was not launched yet
+                    print(f"  training job {name} is being stopped", flush=True)
 
 
 def _channel(name: str, url: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The page about a run: what it shows, and that nothing in the data becomes markup."""
 
 import dataclasses
+import html
 import re
 from pathlib import Path
 
@@ -85,6 +86,11 @@ def test_escaped_text_is_one_line_without_markup(text: str) -> None:
     made = markdown.escaped(text)
     assert "\n" not in made
     assert not set(made) & set("<>|*_`[]@!\\")
+    # AND it reads as it was written
+    printable = "".join(
+        character for character in " ".join(text.split()) if character.isprintable()
+    )
+    assert html.unescape(markdown.escaped(text, most=len(text) + 1)) == printable
 
 
 def test_production_is_compared_where_there_is_a_bucket(packaged: Settings) -> None:

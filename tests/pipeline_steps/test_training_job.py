@@ -238,7 +238,7 @@ def test_expired_credentials_leave_the_job_alone(
         return describe(**arguments)
 
     monkeypatch.setattr(clients.sagemaker, "describe_training_job", expiring)
-    told = r"which goes on without us: .*ExpiredTokenException.*Log in to AWS again.*same command"
+    told = r"goes on without us .*ExpiredTokenException.*Log in to AWS again.*same command"
     with pytest.raises(TrainingFailedError, match=told):
         train(settings, clients)
     # WHEN somebody has logged in THEN the same command has the same job's model

@@ -1,11 +1,16 @@
 """The fixture `execute`: a workflow of this repository, run as GitHub would; see `running.py`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local_aws.server import LocalAws
+from tests.conftest import find_free_port
 from tests.pipeline_steps.conftest import aws, release
+from tests.pipeline_steps.inbox import opened
 from tests.workflows.running import HERE, MODULES, ROOT, Executor, snapshot
+from tests.workflows.shipping import Repository
 
 __all__ = ["aws", "release"]  # fixtures of the steps, for the scenarios
 
@@ -32,6 +37,13 @@ def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
 def execute(executor: Executor, tmp_path: Path) -> Executor:
     """Execute a workflow of this repository."""
     return _own(executor, tmp_path)
+
+
+@pytest.fixture
+def repository(execute: Executor, aws: LocalAws) -> Iterator[Repository]:
+    """A repository that is set up, with an AWS and a mail server of its own."""
+    with opened(find_free_port()) as inbox:
+        yield Repository(execute, aws, inbox)
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,11 @@ def went_well(*jobs: str) -> dict[str, dict[str, str]]:
     return {f"pipeline.{name}": outputs.get(name, {}) for name in jobs}
 
 
+def all_but(*jobs: str) -> dict[str, dict[str, str]]:
+    """The other jobs went well, up to the one that mails."""
+    return went_well(*(name for name in (*JOBS, "summary") if name not in jobs))
+
+
 @dataclass
 class Repository:
     """Runs workflows; `overrides` are what a test sets otherwise than the guide."""

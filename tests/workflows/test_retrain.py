@@ -1,25 +1,14 @@
 """A dispatch: its inputs good and bad, each compute, no cloud at all; a run that is cancelled."""
 
+import email
+import email.policy
 from typing import Any
 
 import pytest
 
-from local_aws.server import LocalAws
-from tests.conftest import find_free_port
-from tests.pipeline_steps.inbox import opened
+from local_aws.server import SENDER
 from tests.workflows.running import Executor, Run
-from tests.workflows.shipping import JOBS, ROLE, TESTS, Repository, went_well
-
-
-@pytest.fixture
-def repository(execute: Executor, aws: LocalAws) -> Any:
-    with opened(find_free_port()) as inbox:
-        yield Repository(execute, aws, inbox)
-
-
-def all_but(*jobs: str) -> dict[str, Any]:
-    """The jobs that are not looked at here went well."""
-    return went_well(*(name for name in (*JOBS, "summary") if name not in jobs))
+from tests.workflows.shipping import ROLE, TESTS, Repository, all_but, went_well
 
 
 def retrain(repository: Repository, stub: dict[str, Any], **more: Any) -> Run:
@@ -39,26 +28,6 @@ def test_fresh_fork_trains_and_judges_without_a_cloud(repository: Repository) ->
     assert "is ready; production is untouched" in run.jobs["pipeline.summary"].summary
     assert {kept.name for kept in run.artifacts if kept.days == 30} == {"reports-evaluate", "model"}
     assert "is ready, not deployed" in repository.mailed()[0]
-
-
-def test_training_job_makes_the_checkpoint(repository: Repository) -> None:
-    role = {"TRAINING_ROLE_ARN": repository.aws.environment()["TRAINING_ROLE_ARN"]}
-    stub = all_but("check-data", "train")
-    run = retrain(repository, stub, inputs={"compute": "sagemaker"}, vars=role)
-    assert run.jobs["pipeline.train"].result == "success"
-    jobs = repository.aws.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
-    assert [job["TrainingJobStatus"] for job in jobs] == ["Completed"]
-
-
-def test_training_job_that_cannot_be_launched_is_mailed(repository: Repository) -> None:
-    # GIVEN no TRAINING_ROLE_ARN
-    run = retrain(repository, went_well("test", "summary"), inputs={"compute": "sagemaker"})
-    assert run.jobs["pipeline.train"].result == "failure"
-    assert any("TRAINING_ROLE_ARN" in told for told in run.errors())
-    subject, text = repository.mailed()
-    assert "train" in subject
-    assert "TRAINING_ROLE_ARN" in text
-    assert "Production is untouched" in text
 
 
 @pytest.mark.parametrize(
@@ -132,6 +101,37 @@ def test_notifier_mails_where_nothing_can_be_installed(repository: Repository) -
     run = retrain(repository, TESTS | {"pipeline.summary": {}}, fail=broken)
     assert run.results()["pipeline.check-data"] == "failure"
     assert "failed in python" in repository.mailed()[0]
+
+
+def test_mail_goes_by_ses(repository: Repository) -> None:
+    # GIVEN no mail server but Amazon's
+    run = retrain(
+        repository,
+        went_well("test", "check-data", "summary"),
+        fail={"pipeline.train": "the runner is lost"},
+        vars={"MAIL_TRANSPORT": "ses", "MAIL_FROM": SENDER, "SMTP_HOST": ""},
+    )
+    assert run.jobs["pipeline.notify"].result == "success"
+    (file,) = repository.aws.outbox.glob("*.eml")
+    mail = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+    assert (mail["From"], mail["To"]) == (SENDER, "team@example.com")
+    assert "failed in train" in mail["Subject"]
+    text = mail.get_body(("plain",)).get_content()
+    assert "The job 'train' ended with 'failure'" in text
+    assert "Production is untouched." in text
+    # AND the notifier was logged in for it, as the role that may mail
+    assert run.jobs["pipeline.notify"].environment == "monitor"
+    assert [login["job"] for login in run.logins] == ["pipeline.notify"]
+
+
+def test_sender_that_ses_does_not_know_fails_the_notifier(repository: Repository) -> None:
+    run = retrain(
+        repository,
+        all_but(),
+        vars={"MAIL_TRANSPORT": "ses", "MAIL_FROM": "stranger@example.net"},
+    )
+    assert run.results()["pipeline.notify"] == "failure"
+    assert "Sending mail through SES" in run.jobs["pipeline.notify"].errors()[0]
 
 
 def test_cancelled_run_is_mailed(repository: Repository) -> None:
