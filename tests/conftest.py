@@ -12,8 +12,12 @@ from pipeline_steps import check_data, evaluate, export, package_model, train
 from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients
 from pipeline_steps.settings import Settings
+from tests.browser import browser
+
+__all__ = ["browser"]  # a fixture of all tests
 
 SHARED = Path(__file__).parents[2] / "shared"
+REQUIRABLE = {"shared": "../shared", "browser": "a Chromium"}
 FOREIGN_PREFIXES = ("AWS_", "GITHUB_", "RUNNER_", "SMTP_", "SAGEMAKER_", "SM_", "T5_", "MAIL_")
 
 
@@ -40,10 +44,9 @@ def find_free_port() -> int:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--require-shared`: what CI passes where the real data is there."""
-    parser.addoption(
-        "--require-shared", action="store_true", help="fail, not skip, without ../shared"
-    )
+    """What CI passes, so that a test that needs more than the checkout is not skipped unseen."""
+    for name, missing in REQUIRABLE.items():
+        parser.addoption(f"--require-{name}", action="store_true", help=f"fail without {missing}")
 
 
 @pytest.fixture(scope="session")
