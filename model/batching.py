@@ -20,16 +20,22 @@ POOL = 50  # batches sorted together: enough to fill them evenly, few enough to 
 def encode(
     tokenizer: PreTrainedTokenizerFast, sentences: Sequence[str], max_tokens: int
 ) -> list[list[int]]:
-    """Give each sentence's token ids, `</s>` last; longer ones are cut to `max_tokens`.
+    """Give each sentence's token ids, `</s>` last; longer ones are cut to `max_tokens`."""
+    end = tokenizer.eos_token_id
+    return [shorten(ids, max_tokens, end) for ids in token_ids(tokenizer, sentences)]
+
+
+def token_ids(tokenizer: PreTrainedTokenizerFast, sentences: Sequence[str]) -> list[list[int]]:
+    """Give each sentence's token ids, however many.
 
     The tokenizer is left as it is: truncation set on it would end up in its tokenizer.json.
     """
-    end = tokenizer.eos_token_id
-    encodings = tokenizer.backend_tokenizer.encode_batch_fast(list(sentences))
-    return [
-        encoding.ids if len(encoding.ids) <= max_tokens else [*encoding.ids[: max_tokens - 1], end]
-        for encoding in encodings
-    ]
+    return [item.ids for item in tokenizer.backend_tokenizer.encode_batch_fast(list(sentences))]
+
+
+def shorten(ids: list[int], max_tokens: int, end: int) -> list[int]:
+    """Cut a sentence to `max_tokens`, `end` last; a shorter one stays as it is."""
+    return ids if len(ids) <= max_tokens else [*ids[: max_tokens - 1], end]
 
 
 class LengthBucketedSampler:

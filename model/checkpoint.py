@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 RESUME_FILE = "resume.pt"
-FORMAT = 2
+FORMAT = 3
 BEST = "best"
 
 
@@ -40,7 +40,7 @@ class RunState:
         step: optimizer steps done; it also gives the place in the sampler and in the schedule.
         model: weights by name; empty once the run is finished.
         optimizer: the optimizer's `state_dict`; empty once the run is finished.
-        rng: random states by device ("cpu", "cuda").
+        parts: into how many parts a batch is divided to be computed.
         seconds: training time so far, in seconds, over all runs that led here.
         examples: training examples seen so far.
         sums: of the steps' figures since the last evaluation, by name; "steps" counts them.
@@ -53,7 +53,7 @@ class RunState:
     step: int = 0
     model: dict[str, Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
-    rng: dict[str, Tensor] = field(default_factory=dict)
+    parts: int = 1
     seconds: float = 0.0
     examples: int = 0
     sums: dict[str, float] = field(default_factory=dict)

@@ -15,8 +15,19 @@ from model.settings import TrainingSettings
 
 
 def pick_device() -> torch.device:
-    """Choose the GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Choose the GPU if there is one: the one that was made current, where there are several."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
+
+
+def seed_of(seed: int, step: int, rank: int) -> int:
+    """What a step's random numbers begin from, in the process `rank` of a run.
+
+    As each step has a seed of its own, no random state need be saved to resume exactly, and a step
+    that ran out of memory can be taken again. Mixed by primes, so that neighbours share nothing.
+    """
+    return ((seed * 1_000_003 + step) * 1_009 + rank) % 2**63
 
 
 def pick_precision(precision: str, device: torch.device) -> str:

@@ -59,7 +59,9 @@ class TrainingResult:
     """How training went; the best model is in `work_dir/best`.
 
     `seconds` and `examples_per_second` cover all runs from the first start and include the
-    evaluations; `peak_memory_bytes` is the GPU's, or the process's on CPU.
+    evaluations; `peak_memory_bytes` is the GPU's, or the process's on CPU. `cut_sentences` of both
+    sets were longer than the limit; `processes` shared each batch, and each computed its share in
+    `batch_parts` parts.
     """
 
     best_accuracy: float
@@ -71,6 +73,9 @@ class TrainingResult:
     examples_per_second: float
     peak_memory_bytes: int
     device: str
-    precision: str
     early_stopped: bool
     resumed_from_step: int
+    batch_parts: int
+    precision: str = "fp32"
+    processes: int = 1
+    cut_sentences: int = 0

@@ -24,6 +24,10 @@ class TrainingSettings:
 
     epochs: int = _setting(3, "passes over the training set")
     batch_size: int = _setting(64, "sentences a step")
+    batch_parts: int = _setting(
+        1, "parts a batch is computed in, one after the other; more take less memory"
+    )
+    shrink_on_oom: bool = _setting(False, "out of memory: double batch_parts and go on")
     learning_rate: float = _setting(3e-4, "peak learning rate of the backbone")
     gate_learning_rate: float = _setting(1e-3, "peak learning rate of the gate")
     head_learning_rate: float = _setting(1e-3, "peak learning rate of the head")
@@ -59,7 +63,13 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         allowed: dict[str, tuple[Callable[[Any], bool], str]] = {
             **dict.fromkeys(
-                ("epochs", "batch_size", "evaluations_per_epoch", "reinforce_samples"),
+                (
+                    "epochs",
+                    "batch_size",
+                    "batch_parts",
+                    "evaluations_per_epoch",
+                    "reinforce_samples",
+                ),
                 (lambda value: value >= 1, "at least 1"),
             ),
             **dict.fromkeys(
@@ -87,7 +97,10 @@ class TrainingSettings:
             # One token would be `</s>` alone.
             "max_input_tokens": (lambda value: value >= 2, "at least 2"),
             "pooling": (POOLINGS.__contains__, f"one of {', '.join(POOLINGS)}"),
-            "reinforce": (lambda value: isinstance(value, bool), "true or false"),
+            **dict.fromkeys(
+                ("reinforce", "shrink_on_oom"),
+                (lambda value: isinstance(value, bool), "true or false"),
+            ),
             "gate_threshold": (lambda value: 0 <= value <= 1, "0 to 1"),
             "reinforce_baseline": (BASELINES.__contains__, f"one of {', '.join(BASELINES)}"),
             "reinforce_gate_reads": (GATE_READS.__contains__, f"one of {', '.join(GATE_READS)}"),

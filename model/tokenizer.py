@@ -98,6 +98,24 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     return _wrap(tokenizer, "the trained tokenizer")
 
 
+def require_vocabulary_of(backbone: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Hold a tokenizer against the one that lies beside a backbone's weights, if there is one.
+
+    Raises:
+        TokenizerError: the backbone learned other pieces by these numbers.
+    """
+    if not (backbone / "tokenizer.json").is_file():
+        return
+    own, given = load_tokenizer(str(backbone)).get_vocab(), tokenizer.get_vocab()
+    if own != given:
+        shared = sum(given.get(piece) == number for piece, number in own.items())
+        raise TokenizerError(
+            f"The backbone {str(backbone)!r} learned {len(own):,} pieces, and only {shared:,} of "
+            f"them are the tokenizer's, which has {len(given):,}. Leave tokenizer unset, which "
+            "takes the backbone's own."
+        )
+
+
 def tokenizer_id(tokenizer: PreTrainedTokenizerFast) -> str:
     """SHA-256 of tokenizer.json's content; padding and truncation, which are usage, left out."""
     content = json.loads(tokenizer.backend_tokenizer.to_str())

@@ -5,14 +5,14 @@ backbone, gate and head, a linear warm-up and a linear decay to 0, and gradients
 Deviation: no decay on embeddings, as rows that a batch does not use would shrink for nothing.
 
 What happens depends on settings, seed and step alone, and all state is in the resume file: a run
-that was killed and started again ends with the same weights, bit for bit, on CPU.
+that was killed and started again ends with the same weights, bit for bit, on CPU. Where torchrun
+has started several processes, they share each batch (`model/workers.py`).
 """
 
-import math
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from transformers import PreTrainedTokenizerFast
 
-from model.batching import LengthBucketedSampler, encode, pad_batch
+from model.batching import LengthBucketedSampler, pad_batch
 from model.checkpoint import (
     RunState,
     best_folder,
@@ -31,29 +31,24 @@ from model.checkpoint import (
     save_state,
 )
 from model.data import Example
+from model.dropout import use_bit_dropout
 from model.evaluation import evaluate
-from model.figures import NotFiniteError, add_up, means_of, policy_figures
+from model.gradients import Gradients
 from model.interruption import caught_signals
+from model.journal import Journal
 from model.modeling import T5ForSentimentClassification
 from model.optimization import (
     cpu_threads,
     parameter_groups,
-    peak_memory_bytes,
     pick_device,
     pick_precision,
     plan_steps,
     rate_share,
 )
-from model.reinforce import reinforce_loss
-from model.report import (
-    Evaluation,
-    Progress,
-    TrainingError,
-    TrainingInterrupted,
-    TrainingProgress,
-    TrainingResult,
-)
+from model.report import Progress, TrainingError, TrainingInterrupted, TrainingResult
 from model.settings import TrainingSettings
+from model.training_data import encoded
+from model.workers import WorkerLostError, Workers
 
 REPORT_SECONDS = 0.5  # between two looks at the losses; on a GPU each look waits for it
 
@@ -68,6 +63,7 @@ def train(
     work_dir: Path,
     progress: Progress,
     fingerprint: str,
+    workers: Workers | None = None,
 ) -> TrainingResult:
     """Train `model` in place and leave the best on validation in `work_dir/best`.
 
@@ -76,22 +72,26 @@ def train(
 
     Args:
         fingerprint: of all that decides the result: data, settings, backbone, tokenizer, code.
+        workers: which process of how many this is, where they train together; each is to call
+            this with the same arguments, and the first one writes.
 
     Raises:
-        ValueError: one of the sets is empty.
-        TrainingError: a loss or gradient is not finite; the last good resume file is kept.
+        TrainingError: a set lacks a class, memory ran out, a worker was lost, or a loss or gradient
+            is not finite; the last good resume file is kept.
         TrainingInterrupted: SIGINT or SIGTERM.
-        CheckpointError: the resume file is truncated or corrupt.
+        CheckpointError: the resume file is truncated or corrupt, or cannot be written.
     """
-    for name, examples in (("train", train_set), ("validation", validation_set)):
-        if not examples:
-            raise ValueError(f"The {name} set is empty; at least one example is needed.")
-    work_dir.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(), cpu_threads(settings.threads), caught_signals() as signals:
-        run = _Run(model, tokenizer, settings, work_dir, progress)
+        run = _Run(model, tokenizer, settings, work_dir, workers or Workers())
         run.read(train_set, validation_set)
-        resumed_from_step = run.start(fingerprint)
-        run.loop(signals)
+        resumed_from_step = run.start(fingerprint, progress)
+        try:
+            run.loop(signals)
+        except WorkerLostError as error:
+            raise TrainingError(
+                f"Step {run.state.step + 1}: another process of the run is gone ({error}). What "
+                f"was saved is in {work_dir}; run the same command again to go on from there."
+            ) from error
         return run.finish(resumed_from_step)
 
 
@@ -99,7 +99,7 @@ class _Run:
     """One training run; `state` is what is saved, the rest is made again from the arguments."""
 
     state: RunState
-    sampler: LengthBucketedSampler
+    journal: Journal
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class _Run:
         tokenizer: PreTrainedTokenizerFast,
         settings: TrainingSettings,
         work_dir: Path,
-        progress: Progress,
+        workers: Workers,
     ) -> None:
         self.device = pick_device()
         self.precision = pick_precision(settings.precision, self.device)
@@ -115,57 +115,59 @@ class _Run:
         self.tokenizer = tokenizer
         self.settings = settings
         self.work_dir = work_dir
-        self.progress = progress
+        self.workers = workers
+        if self.device.type == "cpu":
+            use_bit_dropout(model)
         self.optimizer = torch.optim.AdamW(parameter_groups(model, settings), fused=True)
-        self.pending: list[dict[str, Tensor]] = []  # the steps' figures since the last look
+        self.gradients = Gradients(model, settings, workers, self.precision == "bf16")
+        self.stop_votes = torch.zeros(1, dtype=torch.int64)  # the signal some had, a step before
         self.epoch_batches: tuple[int, list[list[int]]] = (-1, [])
 
     def read(self, train_set: Sequence[Example], validation_set: Sequence[Example]) -> None:
         """Turn sentences into ids and lay out the run's steps."""
-        settings = self.settings
-        self.sequences, self.labels = self._encode(train_set)
-        self.validation = self._encode(validation_set)
-        lengths = [len(sequence) for sequence in self.sequences]
+        settings, limit = self.settings, self.settings.max_input_tokens
+        self.train_set = encoded("train", train_set, self.tokenizer, limit)
+        self.validation_set = encoded("validation", validation_set, self.tokenizer, limit)
+        lengths = [len(sequence) for sequence in self.train_set.sequences]
         self.sampler = LengthBucketedSampler(lengths, settings.batch_size, settings.seed)
         self.total_steps, self.evaluation_steps = plan_steps(len(self.sampler), settings)
 
-    def _encode(self, examples: Sequence[Example]) -> tuple[list[list[int]], list[int]]:
-        sentences = [example.sentence for example in examples]
-        limit = self.settings.max_input_tokens
-        return encode(self.tokenizer, sentences, limit), [example.label for example in examples]
-
-    def start(self, fingerprint: str) -> int:
+    def start(self, fingerprint: str, progress: Progress) -> int:
         """Begin anew or take up a saved state; give the step it starts from."""
-        torch.manual_seed(self.settings.seed)
-        saved = load_state(self.work_dir, fingerprint)
-        self.state = saved or RunState(fingerprint)
+        saved = None
+        if self.workers.is_first:
+            self.work_dir.mkdir(parents=True, exist_ok=True)
+            saved = load_state(self.work_dir, fingerprint)
+        saved = self.workers.of_first(saved)
+        self.state = saved or RunState(fingerprint, parts=self.settings.batch_parts)
         if saved and not saved.finished:
             self.model.load_state_dict(saved.model)
             self.optimizer.load_state_dict(saved.optimizer)
-            torch.set_rng_state(saved.rng["cpu"])
-            if self.device.type == "cuda":
-                torch.cuda.set_rng_state(saved.rng["cuda"])
-        drop_models_but(self.state.best_step, self.work_dir)
-        self.started_at = time.monotonic() - self.state.seconds
-        self.saved_at = self.reported_at = time.monotonic()
+        self.gradients.parts = self.state.parts
+        if self.workers.is_first:
+            drop_models_but(self.state.best_step, self.work_dir)
+        steps = (len(self.sampler), self.total_steps)
+        self.journal = Journal(self.state, self.work_dir, progress, *steps)
+        self.saved_at = time.monotonic()
         return self.state.step
 
     def loop(self, signals: list[int]) -> None:
         """Train until the last step, until patience is spent, or until a signal comes."""
         while not (self.state.finished or self._is_over()):
             self._step()
+            stops = self._stops(signals)
             now = time.monotonic()
             if self.state.step in self.evaluation_steps:
                 self._evaluate()
                 self._save()
-            elif signals or now - self.saved_at >= self.settings.checkpoint_seconds:
-                self._look()
+            elif stops or now - self.saved_at >= self.settings.checkpoint_seconds:
+                self.journal.look()
                 self._save()
-            elif now - self.reported_at >= REPORT_SECONDS:
-                self._look()
-            if signals:
+            elif now - self.journal.looked_at >= REPORT_SECONDS:
+                self.journal.look()
+            if stops:
                 raise TrainingInterrupted(
-                    f"Stopped by {signal.Signals(signals[0]).name} after step {self.state.step} of "
+                    f"Stopped by {signal.Signals(stops[0]).name} after step {self.state.step} of "
                     f"{self.total_steps}. All is saved in {self.work_dir}; run the same command "
                     "again to go on."
                 )
@@ -180,121 +182,67 @@ class _Run:
         if self.epoch_batches[0] != epoch:
             self.epoch_batches = (epoch, self.sampler.batches(epoch))
         numbers = self.epoch_batches[1][position]
-        sequences = [self.sequences[number] for number in numbers]
-        batch = pad_batch(sequences, [self.labels[number] for number in numbers], self.device)
         share = rate_share(state.step, self.total_steps, settings.warmup_share)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            loss, figures = self._loss(batch)
-        loss.backward()
+        figures = self.gradients.compute(state.step, numbers, self._batch)
         figures["gradient norm"] = clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.pending.append(figures)
+        self.journal.note(figures)
+        state.parts = self.gradients.parts
         state.step += 1
         state.examples += len(numbers)
 
-    def _loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """What to minimise, and what to tell of it."""
-        if self.settings.reinforce:
-            return reinforce_loss(self.model, batch, self.settings)
-        loss = self.model(**batch).loss
-        return loss, {"loss": loss.detach()}
+    def _batch(self, numbers: list[int]) -> dict[str, Tensor]:
+        known = self.train_set
+        sequences = [known.sequences[number] for number in numbers]
+        return pad_batch(sequences, [known.labels[number] for number in numbers], self.device)
 
-    def _look(self) -> None:
-        """Read the figures of the latest steps, stop if one is not finite, and report."""
-        state = self.state
-        try:
-            add_up(state.sums, self.pending, state.step)
-        except NotFiniteError as error:
-            raise TrainingError(
-                f"{error} The state before it is kept in {self.work_dir}. Lower the learning "
-                "rates, or set precision to fp32."
-            ) from error
-        self.pending.clear()
-        self.reported_at = time.monotonic()
-        state.seconds = self.reported_at - self.started_at
-        if state.sums:
-            self.progress(self._report(means_of(state.sums)))
+    def _stops(self, signals: list[int]) -> list[int]:
+        """What stops the run after this step: alone any signal, with others one that all know of.
 
-    def _report(self, means: dict[str, float]) -> TrainingProgress:
-        state = self.state
-        return TrainingProgress(
-            step=state.step,
-            total_steps=self.total_steps,
-            epoch=state.step / len(self.sampler),
-            examples_per_second=state.examples / max(state.seconds, 1e-9),
-            loss=means["loss"],
-            last_evaluation=Evaluation(**state.history[-1]) if state.history else None,
-            **policy_figures(means),
-        )
+        These stop after the same step, as they are told the same. What they voted a step ago is
+        read, so that a GPU is not waited for.
+        """
+        if self.workers.size == 1:
+            return signals  # not a copy: one that comes during the evaluation counts as well
+        votes = torch.tensor([max(signals, default=0)], device=self.device)
+        before, self.stop_votes = self.stop_votes, self.workers.most(votes)
+        return [number for number in before.tolist() if number]
 
     def _evaluate(self) -> None:
         """Look at the validation set; keep the model if it is the best so far."""
-        self._look()
-        state = self.state
-        accuracy, loss = evaluate(self.model, *self.validation)
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"Step {state.step}: the validation loss is {loss}, expected a finite number. "
-                f"The state before it is kept in {self.work_dir}. Lower the learning rates."
-            )
-        means, state.sums = means_of(state.sums), {}
-        state.seconds = time.monotonic() - self.started_at
-        record = Evaluation(
-            step=state.step,
-            epoch=state.step / len(self.sampler),
-            train_loss=means["loss"],
-            validation_loss=loss,
-            validation_accuracy=accuracy,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
-            seconds=state.seconds,
-            **policy_figures(means),
-        )
-        best = self._best()
-        if best is None or (accuracy, -loss) > (best.validation_accuracy, -best.validation_loss):
-            state.best_step = state.step
-            save_model(self.model, self.tokenizer, best_folder(state.best_step, self.work_dir))
-        state.history.append(asdict(record))
-        self.progress(self._report(means))
-
-    def _best(self) -> Evaluation | None:
-        found = [item for item in self.state.history if item["step"] == self.state.best_step]
-        return Evaluation(**found[0]) if found else None
+        self.journal.look()
+        known = self.validation_set
+        # Each process looks, and the first one's figures decide for all.
+        accuracy, loss = self.workers.of_first(evaluate(self.model, known.sequences, known.labels))
+        is_best = self.journal.evaluated(accuracy, loss, self.optimizer.param_groups[0]["lr"])
+        if is_best and self.workers.is_first:
+            save_model(self.model, self.tokenizer, best_folder(self.state.step, self.work_dir))
 
     def _save(self) -> None:
+        self.saved_at = time.monotonic()
+        if not self.workers.is_first:
+            return
         state = self.state
         state.model = self.model.state_dict()
         state.optimizer = self.optimizer.state_dict()
-        state.rng = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            state.rng["cuda"] = torch.cuda.get_rng_state()
         save_state(state, self.work_dir)
-        drop_models_but(self.state.best_step, self.work_dir)
-        self.saved_at = time.monotonic()
+        drop_models_but(state.best_step, self.work_dir)
 
     def finish(self, resumed_from_step: int) -> TrainingResult:
         """Put the best model in its place and sum up."""
         state = self.state
-        best = self._best()
-        assert best is not None  # noqa: S101 - the last step is always evaluated
-        place_best(state.best_step, self.work_dir)
-        if not state.finished:
-            state.finished = True
-            state.model, state.optimizer, state.rng = {}, {}, {}
-            save_state(state, self.work_dir)
-        return TrainingResult(
-            best_accuracy=best.validation_accuracy,
-            best_loss=best.validation_loss,
-            best_step=best.step,
-            history=tuple(Evaluation(**record) for record in state.history),
-            steps=state.step,
-            seconds=state.seconds,
-            examples_per_second=state.examples / state.seconds,
-            peak_memory_bytes=peak_memory_bytes(self.device),
-            device=self.device.type,
+        if self.workers.is_first:
+            place_best(state.best_step, self.work_dir)
+            if not state.finished:
+                state.finished = True
+                state.model, state.optimizer = {}, {}
+                save_state(state, self.work_dir)
+        return replace(
+            self.journal.result(self.device, resumed_from_step),
             precision=self.precision,
-            early_stopped=state.step < self.total_steps,
-            resumed_from_step=resumed_from_step,
+            processes=self.workers.size,
+            cut_sentences=self.train_set.cut + self.validation_set.cut,
         )

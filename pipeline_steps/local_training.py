@@ -50,6 +50,11 @@ def train_here(settings: Settings, planned: TrainingPlan) -> TrainingReport:
             raise KeyboardInterrupt from error
         except (TrainingError, CheckpointError) as error:
             raise TrainingFailedError(str(error)) from error
+    if result.cut_sentences:
+        print(
+            f"  {result.cut_sentences:,} sentences were longer than max_input_tokens "
+            f"({settings.training.max_input_tokens}) and were cut"
+        )
     made = _place(settings, unfinished / "best", planned, dataclasses.asdict(result))
     shutil.rmtree(unfinished)
     return made
@@ -58,7 +63,12 @@ def train_here(settings: Settings, planned: TrainingPlan) -> TrainingReport:
 def _load(settings: Settings, planned: TrainingPlan) -> tuple[Any, Any]:
     """The model as it starts, and its tokenizer."""
     from model.backbone import BackboneError, load_model  # noqa: PLC0415 - imports torch
-    from model.tokenizer import TokenizerError, load_tokenizer, train_tokenizer  # noqa: PLC0415
+    from model.tokenizer import (  # noqa: PLC0415
+        TokenizerError,
+        load_tokenizer,
+        require_vocabulary_of,
+        train_tokenizer,
+    )
 
     try:
         if settings.model.tokenizer == TRAIN_TOKENIZER:
@@ -66,6 +76,7 @@ def _load(settings: Settings, planned: TrainingPlan) -> tuple[Any, Any]:
             tokenizer = train_tokenizer(texts, settings.model.vocab_size)
         else:
             tokenizer = load_tokenizer(settings.model.tokenizer or settings.model.backbone)
+        require_vocabulary_of(Path(settings.model.backbone).expanduser(), tokenizer)
         model = load_model(
             settings.model.backbone,
             vocab_size=len(tokenizer),

@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import T5Config, T5EncoderModel
 
+from model import backbone
 from model.backbone import BackboneError, HubName, backbone_id, load_model
 
 SIZES = {"vocab_size": 60, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
@@ -107,6 +108,13 @@ def test_incomplete_weights_are_refused(folder: Path):
 def test_too_small_vocabulary_is_refused(folder: Path):
     with pytest.raises(BackboneError, match="embeds 60 tokens but the tokenizer has 32,100"):
         load_model(str(folder), vocab_size=32100)
+
+
+def test_much_larger_vocabulary_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(backbone, "MOST_UNUSED", 20)
+    with pytest.raises(BackboneError, match="embeds 60 tokens but the tokenizer has 30"):
+        load_model(str(folder), vocab_size=30)
+    assert load_model(str(folder), vocab_size=40).config.vocab_size == 60
 
 
 def test_missing_folder_is_named(tmp_path: Path):

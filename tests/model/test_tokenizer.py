@@ -6,7 +6,13 @@ import huggingface_hub.constants
 import pytest
 from tokenizers import Tokenizer
 
-from model.tokenizer import TokenizerError, load_tokenizer, tokenizer_id, train_tokenizer
+from model.tokenizer import (
+    TokenizerError,
+    load_tokenizer,
+    require_vocabulary_of,
+    tokenizer_id,
+    train_tokenizer,
+)
 
 TEXTS = [
     f"{opening} {noun} was {adverb} {adjective}, {ending}"
@@ -21,6 +27,15 @@ TEXTS = [
 def test_training_repeats():
     # The hash maps inside `tokenizers` get another seed each time, in one process too.
     assert len({tokenizer_id(train_tokenizer(TEXTS, 120)) for _ in range(4)}) == 1
+
+
+def test_backbone_of_another_vocabulary_is_refused(tmp_path: Path):
+    own, other = train_tokenizer(TEXTS, 120), train_tokenizer(TEXTS[:40], 120)
+    require_vocabulary_of(tmp_path, other)  # no tokenizer.json to hold it against
+    own.save_pretrained(tmp_path)
+    require_vocabulary_of(tmp_path, own)
+    with pytest.raises(TokenizerError, match=r"learned \d+ pieces, and only \d+ of them"):
+        require_vocabulary_of(tmp_path, other)
 
 
 def test_special_tokens_keep_their_places():

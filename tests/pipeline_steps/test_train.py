@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -10,8 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from local_aws.server import LocalAws
+from model.gradients import Objective
 from pipeline_steps import check_data, train
 from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients
@@ -156,6 +159,25 @@ def test_backbone_without_weights_is_told(tmp_path: Path) -> None:
     check_data.run(settings, Clients())
     with pytest.raises(ConfigurationError, match="backbone"):
         train.run(settings, Clients())
+
+
+def test_training_without_memory_is_exit_code_4(
+    packaged: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Objective, "forward", no_room)
+    with pytest.raises(TrainingFailedError, match=r"out of memory.*Set batch_parts to 2") as failed:
+        train.run(changed(packaged, max_steps=2), Clients())
+    assert failed.value.exit_code == 4
+
+
+def test_cut_sentences_are_told(packaged: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    train.run(changed(packaged, max_steps=1, max_input_tokens=8), Clients())
+    assert re.search(
+        r"[\d,]+ sentences were longer than max_input_tokens \(8\)", capsys.readouterr().out
+    )
 
 
 def test_damaged_resume_file_is_exit_code_4(packaged: Settings) -> None:
