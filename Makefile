@@ -18,7 +18,7 @@ AWS_FLAGS := $(if $(API_PORT),--api-port $(API_PORT))
 # What may be given to `make pipeline`; an empty value leaves the profile's.
 FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
 
-.PHONY: help setup node-modules demo pipeline score summary serve stop airflow test test-airflow lint lint-workflows format bench bootstrap lock clean
+.PHONY: help setup node-modules demo pipeline score summary report serve stop airflow test test-airflow lint lint-workflows format bench bootstrap lock clean
 
 help: ## Show this help
 	@echo 'T5 Sentiment: train, judge, ship and watch a T5 sentiment model'
@@ -59,6 +59,9 @@ score: $(VENV)/.ready ## Score INPUT= (.csv .tsv .jsonl .txt .parquet) into OUTP
 
 summary: $(VENV)/.ready ## Tell the last run of PROFILE= as Markdown; on GitHub, on the run's page
 	@$(PY) -m pipeline_steps.summary $(FLAGS)
+
+report: $(VENV)/.ready ## Write the report of PROFILE= again, and say where it is
+	@$(PY) -m pipeline_steps.report $(FLAGS)
 
 serve: $(VENV)/.ready ## Keep the local AWS and its APIs up until Ctrl-C
 	@$(LOCAL_AWS) serve $(AWS_FLAGS)

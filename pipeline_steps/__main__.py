@@ -4,8 +4,8 @@
 
 The release goes to staging first and then to production, unless the profile says that passing
 the evaluation is enough. A step that finds its work done says "reused". After a step that fails,
-nothing runs but the mail; the exit code is that step's: 2 configuration, 3 data, 4 training,
-5 below the bar, 6 packaging, 7 deploy, 8 API, 9 smoke test, 1 anything unexpected.
+nothing runs but the report and the mail; the exit code is that step's: 2 configuration, 3 data,
+4 training, 5 below the bar, 6 packaging, 7 deploy, 8 API, 9 smoke test, 1 anything unexpected.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from pipeline_steps import (
     live_test,
     notify,
     package_model,
+    report,
     run_report,
     smoke_test,
     step,
@@ -32,7 +33,7 @@ from pipeline_steps import (
 from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import describe
-from pipeline_steps.release_artefacts import Api, StepRecord
+from pipeline_steps.release_artefacts import Api, RunReport, StepRecord
 from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Run
@@ -93,7 +94,9 @@ class Pipeline:
         finally:
             self._save()
             if not self.stopped:
-                self._notify()
+                if self._composed().metrics:  # judged, whatever came of it
+                    self._tell("report", report.run, "no report was written")
+                self._tell("notify", notify.run, "no mail was sent")
                 self._save()
 
     def _run_step(self, name: str, run: Run, where: Environment | None) -> None:
@@ -115,22 +118,25 @@ class Pipeline:
         shown = "" if status == "failed" else detail  # a failure is told in full at the end
         print(f"{made.title:<29} {status:<8} {seconds:>7.1f}  {shown}".rstrip(), flush=True)
 
-    def _notify(self) -> None:
+    def _tell(self, name: str, run: Run, otherwise: str) -> None:
+        """Run a step that tells of the run; its failure is only a warning."""
         started = time.monotonic()
         try:
-            outcome = notify.run(self.settings, self.clients)
+            outcome = run(self.settings, self.clients)
         except Exception as error:  # noqa: BLE001 - whatever it is, the result stands
-            # A mail that cannot be sent must not make a good release look bad, or hide a failure.
-            self._record("notify", None, "failed", started, describe(error))
-            print(f"warning: no mail was sent. {describe(error)}", file=sys.stderr)
+            # What cannot be told must not make a good release look bad, or hide a failure.
+            self._record(name, None, "failed", started, describe(error))
+            print(f"warning: {otherwise}. {describe(error)}", file=sys.stderr)
         else:
-            self._record("notify", None, outcome.status, started, outcome.detail)
+            self._record(name, None, outcome.status, started, outcome.detail)
+
+    def _composed(self) -> RunReport:
+        return run_report.compose(self.settings, self.records, self.error)
 
     def _save(self) -> None:
         """Write `run.json`."""
-        report = run_report.compose(self.settings, self.records, self.error)
         try:
-            report.save(self.settings.work_dir)
+            self._composed().save(self.settings.work_dir)
         except OSError as error:
             # The step's own error says more than that its record could not be written.
             print(f"warning: run.json was not written: {error}", file=sys.stderr)

@@ -11,7 +11,7 @@ ROOMS = {"model", "pipeline_steps", "local_aws", "serving", "lambda", "bench", "
 STEPS = {
     "check_data", "find_checkpoint", "train", "export", "evaluate", "package_model",
     "deploy_endpoint", "create_api", "smoke_test", "notify", "rollback", "teardown",
-    "create_alarms", "monitor", "bootstrap", "summary",
+    "create_alarms", "monitor", "bootstrap", "summary", "report",
 }  # fmt: skip
 CLOUD = {"boto3", "botocore", "sagemaker", "moto"}
 

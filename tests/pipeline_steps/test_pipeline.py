@@ -27,7 +27,7 @@ from pipeline_steps.settings import Settings
 QUICK_FLAGS = [
     "--vocab-size", "600", "--epochs", "1", "--max-steps", "25", "--evaluations-per-epoch", "1",
 ]  # fmt: skip
-NAMES = [*pipeline.MODEL_STEPS, *pipeline.RELEASE_STEPS, "notify"]
+NAMES = [*pipeline.MODEL_STEPS, *pipeline.RELEASE_STEPS, "report", "notify"]
 
 
 def run(settings: Settings, *flags: str) -> int:
@@ -62,7 +62,7 @@ def test_pipeline_ends_with_a_live_api(
     # AND a second run finds everything done
     assert run(packaged, "--min-accuracy", "0") == 0
     done = {name for name, status in statuses(packaged).items() if status == "done"}
-    assert done == {"check_data", "smoke_test"}
+    assert done == {"check_data", "smoke_test", "report"}
 
 
 @pytest.mark.parametrize("approval", ["staging", "manual"])
@@ -81,7 +81,8 @@ def test_gate_not_met_deploys_nothing(
     assert run(packaged, "--min-accuracy", "1", *mail, "--mail-transport", "ses") == 5
     assert "below the bar of 1.000" in capsys.readouterr().err
     after = list(statuses(packaged).values())
-    assert after[3:] == ["failed", *["skipped"] * 5, "done"]
+    assert after[3:] == ["failed", *["skipped"] * 5, "done", "done"]
+    assert "It does not ship" in (packaged.work_dir / "report.html").read_text(encoding="utf-8")
     assert Clients().sagemaker.list_endpoints()["Endpoints"] == []
     assert Clients().sagemaker.list_models()["Models"] == []
     (mailed,) = aws.outbox.glob("*.eml")
