@@ -7,11 +7,13 @@ bytes) and `manifest.json`, which says which data, commit, settings and packages
 """
 
 import dataclasses
+import hashlib
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline_steps import gate, github, golden, step
+from pipeline_steps import gate, github, golden, model_card, step
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import PackagingError
 from pipeline_steps.evaluation_artefacts import Evaluation
@@ -23,6 +25,21 @@ from pipeline_steps.step import Outcome
 from pipeline_steps.tarball import extract_tarball, write_tarball
 
 TARBALL = "model.tar.gz"
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What goes into the tarball: the candidate, and the card that tells what it is."""
+
+    trained: TrainingReport
+    exported: ExportReport
+    evaluation: Evaluation
+    card: bytes
+
+    @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of each file of the tarball, by its name there."""
+        return self.exported.files | {model_card.FILE: hashlib.sha256(self.card).hexdigest()}
 
 
 def run(settings: Settings, clients: Clients) -> Outcome:
@@ -41,13 +58,16 @@ def run(settings: Settings, clients: Clients) -> Outcome:
             "Run `python -m pipeline_steps.evaluate` with the same flags first."
         )
     gate.refuse_failed(evaluation, settings)
+    trained = TrainingReport.load(settings.work_dir / "checkpoint")
+    text = model_card.card(settings, evaluation, trained, exported)
+    packed = Packed(trained, exported, evaluation, text.encode())
     tarball = settings.work_dir / TARBALL
     made = Manifest.find(settings.work_dir)
-    if made and tarball.is_file() and made == _manifest(settings, exported, evaluation, tarball):
+    if made and tarball.is_file() and made == _manifest(settings, packed, tarball):
         return Outcome("reused", _detail(made))
     try:
-        write_atomically(tarball, lambda path: _write_proven(settings, exported, evaluation, path))
-        manifest = _manifest(settings, exported, evaluation, tarball)
+        write_atomically(tarball, lambda path: _write_proven(settings, packed, path))
+        manifest = _manifest(settings, packed, tarball)
         manifest.save(settings.work_dir)
     except OSError as error:
         raise PackagingError(
@@ -58,14 +78,13 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     return Outcome("done", _detail(manifest))
 
 
-def _write_proven(
-    settings: Settings, exported: ExportReport, evaluation: Evaluation, path: Path
-) -> None:
-    write_tarball(settings.work_dir / "candidate", path)
+def _write_proven(settings: Settings, packed: Packed, path: Path) -> None:
+    evaluation = packed.evaluation
+    write_tarball(settings.work_dir / "candidate", path, {model_card.FILE: packed.card})
     with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=path.parent) as name:
         folder = Path(name)
         extract_tarball(path, folder)
-        if file_hashes(folder) != exported.files:
+        if file_hashes(folder) != packed.files:
             raise PackagingError(
                 "candidate/ is not what export wrote. "
                 "Run `python -m pipeline_steps.export` and evaluate again."
@@ -81,10 +100,8 @@ def _write_proven(
         raise PackagingError(f"The unpacked tarball answers otherwise: {difference}.")
 
 
-def _manifest(
-    settings: Settings, exported: ExportReport, evaluation: Evaluation, tarball: Path
-) -> Manifest:
-    trained = TrainingReport.load(settings.work_dir / "checkpoint")
+def _manifest(settings: Settings, packed: Packed, tarball: Path) -> Manifest:
+    trained, exported, evaluation = packed.trained, packed.exported, packed.evaluation
     return Manifest(
         model_version=exported.model_version,
         fingerprint=trained.fingerprint,
@@ -99,7 +116,7 @@ def _manifest(
         },
         metrics=evaluation.metrics,
         package_versions=trained.package_versions,
-        files=exported.files,
+        files=packed.files,
         tarball_sha256=file_hash(tarball),
         tarball_bytes=tarball.stat().st_size,
         runtime=exported.runtime,

@@ -21,7 +21,8 @@ def test_manifest_tells_where_the_model_is_from(packaged: Settings) -> None:
     assert manifest.tarball_sha256 == file_hash(packaged.work_dir / "model.tar.gz")
     assert manifest.data_hash == evaluation.data_hash
     assert manifest.metrics["accuracy"] == evaluation.accuracy
-    assert manifest.files == file_hashes(packaged.work_dir / "candidate")
+    packed = file_hashes(packaged.work_dir / "candidate")
+    assert {name: manifest.files[name] for name in packed} == packed
     assert manifest.settings["training"]["max_steps"] == 25
     assert set(manifest.trained_at) == set(manifest.exported_at) == {"commit", "dirty"}
 
