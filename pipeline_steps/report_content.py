@@ -90,9 +90,9 @@ def _of(evaluation: Evaluation, found: Told | None) -> Told | None:
     return found if found and found.model_version == evaluation.model_version else None
 
 
-def percent(share: float, digits: int = 1) -> str:
-    """A share as people read it."""
-    return f"{100 * share:.{digits}f} %"
+def percent(share: float) -> str:
+    """A share as people read it; no line breaks before its sign."""
+    return f"{100 * share:.1f}\u00a0%"
 
 
 def interval(bounds: Sequence[float]) -> str:

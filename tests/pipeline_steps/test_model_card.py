@@ -28,9 +28,9 @@ def test_card_is_read_back_by_the_hubs_own_reader(packaged: Settings) -> None:
     assert set(results) == {"accuracy", "f1", "expected_calibration_error", "brier_score"}
     assert card.data.model_name == f"t5-sentiment-{evaluation.model_version}"
     # AND its text has the report's numbers, and what the model does worst
-    assert f"| accuracy | {percent(evaluation.accuracy)} | 0.0 % (met) |" in card.text
-    assert "it does worst on negation (88.0 %)" in card.text
-    assert "used to, but now (90.0 %)" in card.text
+    assert f"| accuracy | {percent(evaluation.accuracy)} | {percent(0)} (met) |" in card.text
+    assert f"it does worst on negation ({percent(0.88)})" in card.text
+    assert f"used to, but now ({percent(0.9)})" in card.text
     assert "\n\n\n" not in card.text
 
 
