@@ -35,7 +35,7 @@ ROOM = Path(__file__).parents[2] / "pipeline_steps"
 RELEASE = ["deploy_endpoint", "create_api", "create_alarms", "smoke_test"]
 TRAINING = ["find_checkpoint", "train"]
 BESIDE = ["notify", "rollback", "teardown", "monitor", "summary"]
-WITHOUT_AWS = {"check_data", "export", "evaluate", "package_model", "cost", "score"}
+WITHOUT_AWS = {"check_data", "export", "evaluate", "package_model", "report", "cost", "score"}
 ADMINISTRATORS = {"bootstrap"}  # it makes the roles, and runs as a person
 RELEASING = {  # some of what must have been recorded, or the flows no longer do what they say
     *("sagemaker:UpdateEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:UpdateModelPackage"),
