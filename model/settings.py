@@ -42,7 +42,7 @@ class TrainingSettings:
     max_input_tokens: int = _setting(128, "longest sentence in tokens; longer ones are cut")
     patience: int = _setting(6, "stop after this many evaluations without a new best; 0 = never")
     evaluations_per_epoch: int = _setting(4, "evaluations on the validation set an epoch")
-    reinforce: bool = _setting(False, "train the gate with REINFORCE, to keep few tokens")
+    reinforce: bool = _setting(True, "train the gate with REINFORCE, to keep few tokens")
     reinforce_samples: int = _setting(4, "REINFORCE: choices of tokens tried for each sentence")
     reinforce_price: float = _setting(0.5, "REINFORCE: price in nats of keeping a whole sentence")
     reinforce_weight: float = _setting(0.1, "REINFORCE: weight of the policy's loss")
@@ -112,7 +112,9 @@ class TrainingSettings:
             if not is_allowed(value):
                 raise ValueError(f"{item.name} is {value!r}, expected {text} ({_help(item)})")
         if self.reinforce and self.pooling != "gate":
-            raise ValueError("reinforce is true and pooling 'mean', expected pooling 'gate'")
+            raise ValueError(
+                "pooling is 'mean' and reinforce true, expected pooling 'gate', or reinforce false"
+            )
         if self.reinforce_baseline == "leave-one-out" and self.reinforce_samples < 2:
             raise ValueError(
                 "reinforce_samples is 1, expected at least 2 where reinforce_baseline is "

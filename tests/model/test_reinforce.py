@@ -276,5 +276,5 @@ def test_settings_that_do_not_go_together_are_refused():
     with pytest.raises(ValueError, match=r"reinforce_samples is 1, expected at least 2 where"):
         TrainingSettings(reinforce_samples=1)
     assert TrainingSettings(reinforce_samples=1, reinforce_baseline="self-critical")
-    with pytest.raises(ValueError, match=r"reinforce is true and pooling 'mean', expected"):
-        TrainingSettings(reinforce=True, pooling="mean")
+    with pytest.raises(ValueError, match=r"pooling is 'mean' and reinforce true, expected"):
+        TrainingSettings(pooling="mean")

@@ -39,6 +39,7 @@ SETTINGS = TrainingSettings(
     batch_size=16,
     learning_rate=1e-3,
     evaluations_per_epoch=2,
+    reinforce=False,  # tests/model/test_reinforce.py has it
     precision="fp32",
     threads=1,
 )
