@@ -98,7 +98,7 @@ format: $(VENV)/.ready ## Format the code
 
 bench: bench-demo ## Measure what this machine can measure alone; see also bench-<name>
 
-bench-%: $(VENV)/.ready ## Measure one thing: demo, training, reliability
+bench-%: $(VENV)/.ready ## Measure one thing: demo, training, rationales, reliability
 	@$(PY) -m bench.$* $(ARGS)
 
 bootstrap: $(VENV)/.ready ## Prepare an AWS account: trust, roles, bucket, alarms; ARGS=--help

@@ -20,12 +20,13 @@ COMPARISONS = {">=": operator.ge, "<=": operator.le}
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of one system."""
+    """One figure of one system; `spread` is the highest minus the lowest of its repeats."""
 
     system: str
     metric: str
     value: float
     unit: str
+    spread: float | None = None
 
 
 @dataclass
@@ -37,9 +38,18 @@ class Report:
     ratios: dict[str, float] = field(default_factory=dict)
     bars: list[dict[str, Any]] = field(default_factory=list)
 
-    def row(self, system: str, metric: str, value: float, unit: str, bar: str = "") -> None:
+    def row(
+        self,
+        system: str,
+        metric: str,
+        value: float,
+        unit: str,
+        bar: str = "",
+        *,
+        spread: float | None = None,
+    ) -> None:
         """Add a figure, and hold it to `bar`: a comparison and a number, such as "<= 120"."""
-        self.rows.append(Row(system, metric, value, unit))
+        self.rows.append(Row(system, metric, value, unit, spread))
         if bar:
             sign, number = bar.split()
             met = bool(COMPARISONS[sign](value, float(number)))
@@ -50,13 +60,16 @@ class Report:
     def finish(self, folder: Path = Path("build/bench")) -> int:
         """Print the table, write the JSON; 1 where a bar is not met."""
         table = Table(title=f"bench {self.name}", title_justify="left")
-        for column in ("system", "metric", "value", "unit", "bar"):
-            table.add_column(column, justify="right" if column == "value" else "left")
+        for column in ("system", "metric", "value", "spread", "unit", "bar"):
+            numeric = column in ("value", "spread")
+            table.add_column(column, justify="right" if numeric else "left")
         bars = {bar["name"]: bar for bar in self.bars}
         for row in self.rows:
             bar = bars.get(f"{row.system}, {row.metric}")
             verdict = f"{bar['bar']} {'met' if bar['met'] else 'NOT MET'}" if bar else ""
-            table.add_row(row.system, row.metric, f"{row.value:,.4g}", row.unit, verdict)
+            spread = "" if row.spread is None else f"{row.spread:,.2g}"
+            value = f"{row.value:,.4g}"
+            table.add_row(row.system, row.metric, value, spread, row.unit, verdict)
         Console(width=110).print(table)
         path = folder / f"{self.name}.json"
         text = json.dumps(self._as_dict(), indent=2) + "\n"

@@ -13,14 +13,19 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sklearn.metrics import roc_auc_score
 from transformers import PreTrainedTokenizerFast
 
 from model.batching import encode, pad_batch
-from model.data import Example
+from model.data import Example, Splits
+from model.evaluation import evaluate
+from model.faithfulness import effective_share, faithfulness, select, split_top
 from model.modeling import T5ForSentimentClassification
 
 BATCH_SIZE = 64  # sentences; the result does not depend on it
+THRESHOLD = 0.5  # the gate is a probability of keeping: above it a token is rather kept
+TOP_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -91,19 +96,17 @@ def gates(
     return found
 
 
-def word_gates(
-    model: T5ForSentimentClassification,
+def word_scores(
     tokenizer: PreTrainedTokenizerFast,
-    sentences: Sequence[str],
-    max_tokens: int,
+    sequences: Sequence[Sequence[int]],
+    scores: Sequence[Sequence[float]],
 ) -> list[tuple[str, float]]:
-    """Each word of the sentences in lower case, with the mean gate of its pieces."""
-    sequences = encode(tokenizer, sentences, max_tokens)
+    """Each word of the texts in lower case, with the mean score of its pieces."""
     words: list[tuple[str, float]] = []
-    for ids, scores in zip(sequences, gates(model, sequences), strict=True):
-        pieces = tokenizer.convert_ids_to_tokens(ids)
+    for ids, of_ids in zip(sequences, scores, strict=True):
+        pieces = tokenizer.convert_ids_to_tokens(list(ids))
         word, values = "", []  # type: str, list[float]
-        for piece, score in zip(pieces, scores, strict=True):
+        for piece, score in zip(pieces, of_ids, strict=True):
             if piece.startswith("▁") or piece == tokenizer.eos_token:
                 if word:
                     words.append((word, sum(values) / len(values)))
@@ -111,3 +114,59 @@ def word_gates(
             word += piece.removeprefix("▁").lower()
             values.append(score)
     return words
+
+
+@dataclass(frozen=True)
+class Rationales:
+    """How honest and how sparse a model's gate is on labelled texts.
+
+    Attributes:
+        gate_auc: see `GateRanking`; None where the training set labels no single words.
+        comprehensiveness: see `model.faithfulness`; more is better.
+        sufficiency: see `model.faithfulness`; less is better.
+        kept_share: share of the tokens whose gate is 0.5 or more.
+        effective_share: over how large a share of its tokens a text's gate spreads, on average.
+        accuracy: with the whole texts.
+        accuracy_of_kept: when only the tokens whose gate is 0.5 or more are the input.
+        accuracy_of_top: when only the TOP_SHARE of tokens with the highest gates are the input.
+    """
+
+    gate_auc: float | None
+    comprehensiveness: float
+    sufficiency: float
+    kept_share: float
+    effective_share: float
+    accuracy: float
+    accuracy_of_kept: float
+    accuracy_of_top: float
+
+
+def rationales_of(
+    model: T5ForSentimentClassification, tokenizer: PreTrainedTokenizerFast, splits: Splits
+) -> Rationales:
+    """Measure the gate of `model` on the validation set."""
+    examples = splits.validation
+    limit = model.config.max_input_tokens
+    sequences = encode(tokenizer, [example.sentence for example in examples], limit)
+    labels = [example.label for example in examples]
+    scores = gates(model, sequences)
+    faithful = faithfulness(model, sequences, scores)
+    pairs = list(zip(sequences, scores, strict=True))
+    kept = [select(ids, [g >= THRESHOLD for g in of_ids]) for ids, of_ids in pairs]
+    top = [split_top(ids, of_ids, TOP_SHARE)[0] for ids, of_ids in pairs]
+    sentiment = sentiment_words(splits.train)
+    ranking = None
+    if sentiment:
+        words = word_scores(tokenizer, sequences, scores)
+        ranking = rank_words(words, sentiment, ENGLISH_STOP_WORDS)
+    ends = len(sequences)  # each text's `</s>`, which is not up for choice
+    return Rationales(
+        gate_auc=ranking.auc if ranking else None,
+        comprehensiveness=faithful.comprehensiveness,
+        sufficiency=faithful.sufficiency,
+        kept_share=(sum(map(len, kept)) - ends) / max(sum(map(len, sequences)) - ends, 1),
+        effective_share=sum(effective_share(of_ids[:-1]) for of_ids in scores) / len(scores),
+        accuracy=evaluate(model, sequences, labels)[0],
+        accuracy_of_kept=evaluate(model, kept, labels)[0],
+        accuracy_of_top=evaluate(model, top, labels)[0],
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 from model.data import Splits
 from model.slices import known_words
-from pipeline_steps import footprint, gate, github, golden, step
+from pipeline_steps import footprint, gate, gate_rationales, github, golden, step
 from pipeline_steps.aws import Clients
 from pipeline_steps.checked_data import read_checked_data
 from pipeline_steps.console import ProgressReporter
@@ -42,7 +42,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     known = (exported.candidate_hash, data_hash)
     reused = found is not None and (found.candidate_hash, found.data_hash) == known
     measured = found if found and reused else _evaluate(settings, exported, data_hash)
-    evaluation = gate.judged(measured, settings)
+    evaluation = gate.judged(gate_rationales.added(measured, settings), settings)
     if evaluation != found:
         evaluation.save(settings.work_dir)
     github.set_output("model_version", evaluation.model_version)

@@ -155,7 +155,8 @@ class Evaluation(Artefact):
     `mistakes` are those it was surest of. `baseline` is what the monitor holds live answers
     against; None in files from before there was one, as are the fields after it. `fp32_accuracy`
     is that of the same model in float32, where it ships in ONNX. `override` is the reason that a
-    person gave for going on although a rule says fail.
+    person gave for going on although a rule says fail. `rationales` is what `model.rationales`
+    measures of the checkpoint's gate, where that was asked for.
     """
 
     FILE: ClassVar[str] = "evaluation.json"
@@ -181,6 +182,7 @@ class Evaluation(Artefact):
     champion: Champion | None = None
     rules: list[Rule] = field(default_factory=list)
     override: str | None = None
+    rationales: dict[str, float | None] | None = None
 
     @property
     def points_lost(self) -> float | None:

@@ -114,6 +114,7 @@ class GateSettings:
     max_milliseconds: float = setting(
         100.0, "ms to answer one sentence, median, where it is judged"
     )
+    rationales: bool = setting(False, "also measure whether the gate's values are reasons")
     override: str = setting("", "why a model that fails a rule goes on; recorded, and mailed")
 
     def __post_init__(self) -> None:

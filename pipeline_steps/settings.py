@@ -138,6 +138,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
                 _flag(field.name),
                 dest=field.name,
                 metavar=_metavar(kind),
+                # --reinforce alone says true
+                nargs="?" if kind is bool else None,
+                const="true" if kind is bool else None,
                 # argparse would read a % in a help text as its own
                 help=field.metadata["help"].replace("%", "%%") + f" ({field.default!r})",
             )

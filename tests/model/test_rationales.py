@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from model.backbone import load_model
-from model.data import Example
-from model.rationales import rank_words, sentiment_words, word_gates
+from model.batching import encode
+from model.data import Example, Splits
+from model.evaluation import evaluate
+from model.rationales import gates, rank_words, rationales_of, sentiment_words, word_scores
 from model.tokenizer import train_tokenizer
 
 
@@ -32,10 +34,35 @@ def test_word_has_the_mean_gate_of_its_pieces():
     tokenizer = train_tokenizer(["the plot is dull", "a dull plot"], 80)
     model = load_model("random:tiny", vocab_size=len(tokenizer), gate_reads="embedding")
     torch.nn.init.normal_(model.gate.linear.weight)
-    sentences = ["the zebra is dull", "plot"]
-    words = word_gates(model, tokenizer, sentences, max_tokens=32)
+    sequences = encode(tokenizer, ["the zebra is dull", "plot"], max_tokens=32)
+    words = word_scores(tokenizer, sequences, gates(model, sequences))
     assert [word for word, _ in words] == ["the", "zebra", "is", "dull", "plot"]
     ids = tokenizer("zebra", add_special_tokens=False).input_ids
     assert len(ids) > 1
-    gates = torch.sigmoid(model.encode(torch.tensor([ids]))[1][0])
-    assert words[1][1] == pytest.approx(gates.mean().item(), abs=1e-5)
+    of_pieces = torch.sigmoid(model.encode(torch.tensor([ids]))[1][0])
+    assert words[1][1] == pytest.approx(of_pieces.mean().item(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("alone", "auc"), [(["bad", "grand"], 1.0), ([], None)])
+def test_rationales_tell_what_the_kept_tokens_do(alone: list[str], auc: float | None):
+    texts = ["the plot is bad", "the plot is grand"]
+    splits = Splits(
+        [Example(text, 0) for text in (*texts, *alone)], [Example(text, 0) for text in texts]
+    )
+    tokenizer = train_tokenizer([*texts, "bad", "grand"], 80)
+    model = load_model("random:tiny", vocab_size=len(tokenizer), gate_reads="embedding")
+    sequences = encode(tokenizer, texts, 32)
+    # The gate opens for the pieces that only "bad" and "grand" have.
+    opening = {*sequences[0], *sequences[1]} - set(tokenizer("the plot is").input_ids)
+    with torch.no_grad():
+        model.gate.linear.weight[0, 0] = 1.0
+        model.shared.weight[:, 0] = -9.0
+        model.shared.weight[list(opening), 0] = 9.0
+    found = rationales_of(model, tokenizer, splits)
+    assert found.gate_auc == auc
+    kept = [[number for number in ids if number in opening] for ids in sequences]
+    tokens = sum(len(ids) - 1 for ids in sequences)
+    assert found.kept_share == sum(map(len, kept)) / tokens
+    assert 0 < found.effective_share < found.kept_share + 0.1
+    ended = [[*ids, tokenizer.eos_token_id] for ids in kept]
+    assert found.accuracy_of_kept == evaluate(model, ended, [0, 0])[0]

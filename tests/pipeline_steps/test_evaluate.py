@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.data import LABELS, Example, Splits, read_splits
-from pipeline_steps import evaluate
+from pipeline_steps import evaluate, gate_rationales
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, TrainingFailedError
 from pipeline_steps.evaluate import measure
@@ -112,6 +112,25 @@ def test_cost_of_int8_is_stated(packaged: Settings) -> None:
 
 def test_same_candidate_is_not_evaluated_twice(packaged: Settings) -> None:
     assert evaluate.run(packaged, Clients()).status == "reused"
+
+
+def test_rationales_are_measured_when_asked(
+    packaged: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = read_splits("demo")
+    few = Splits(few.train, few.validation[:30])
+    monkeypatch.setattr(gate_rationales, "read_checked_data", lambda _: few)
+    assert Evaluation.load(packaged.work_dir).rationales is None
+    asked = dataclasses.replace(packaged.gate, rationales=True)
+    asking = dataclasses.replace(packaged, gate=asked)
+    assert evaluate.run(asking, Clients()).status == "reused"
+    found = Evaluation.load(packaged.work_dir).rationales
+    assert found is not None
+    assert found["gate_auc"] is None  # no sentence of the demo is a single word
+    assert 0 < found["effective_share"] <= 1
+    assert -1 <= found["comprehensiveness"] <= 1
+    evaluate.run(packaged, Clients())
+    assert Evaluation.load(packaged.work_dir).rationales == found
 
 
 def test_bar_stops_a_worse_model(packaged: Settings) -> None:

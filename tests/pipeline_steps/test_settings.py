@@ -88,6 +88,11 @@ def test_every_field_is_a_flag() -> None:
             assert getattr(getattr(parse(flag, str(value)), group), field.name) == field.default
 
 
+def test_flag_of_a_switch_alone_says_true() -> None:
+    assert parse("--rationales").gate.rationales
+    assert not parse("--rationales", "false").gate.rationales
+
+
 def test_field_names_are_unique_flags() -> None:
     names = [field.name for cls in GROUPS.values() for field in dataclasses.fields(cls)]
     assert len(names) == len(set(names))
