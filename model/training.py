@@ -89,8 +89,8 @@ def train(
             run.loop(signals)
         except WorkerLostError as error:
             raise TrainingError(
-                f"Step {run.state.step + 1}: another process of the run is gone ({error}). What "
-                f"was saved is in {work_dir}; run the same command again to go on from there."
+                f"Step {run.state.step + 1}: {error} What was saved is in {work_dir}; run the same "
+                "command again to go on from there."
             ) from error
         return run.finish(resumed_from_step)
 

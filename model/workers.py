@@ -17,10 +17,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from model.report import TrainingError
+
 T = TypeVar("T")
 
 
-class WorkerLostError(RuntimeError):
+class WorkerLostError(TrainingError):
     """Another process of the run no longer answers."""
 
 
@@ -91,7 +93,8 @@ def lost_workers() -> Iterator[None]:
     except RuntimeError as error:
         if not (isinstance(error, dist.DistError) or is_connection_error(error)):
             raise
-        raise WorkerLostError(str(error).strip().split("\n", maxsplit=1)[0][:200]) from error
+        reason = str(error).strip().split("\n", maxsplit=1)[0][:200]
+        raise WorkerLostError(f"Another process of the run is gone: {reason}") from error
 
 
 def is_connection_error(error: RuntimeError) -> bool:

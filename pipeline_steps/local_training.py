@@ -1,7 +1,14 @@
-"""Training on this machine: in a shell, on a GPU runner, or inside a SageMaker training job."""
+"""Training on this machine: in a shell, on a GPU runner, or inside a SageMaker training job.
+
+Under torchrun its processes share the work (`model/workers.py`). The first one goes through the
+step and writes what it makes; the others help it train, and do nothing else.
+"""
 
 import dataclasses
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,39 +32,79 @@ def train_here(settings: Settings, planned: TrainingPlan) -> TrainingReport:
         ConfigurationError: the backbone or the tokenizer cannot be loaded.
         TrainingFailedError: training did not give a model.
     """
+    with _workers() as workers, ProgressReporter("training") as reporter:
+        workers.of_first(True)
+        result = _train(settings, planned, workers, reporter)
+    if result["cut_sentences"]:
+        print(
+            f"  {result['cut_sentences']:,} sentences were longer than max_input_tokens "
+            f"({settings.training.max_input_tokens}) and were cut"
+        )
+    unfinished = settings.work_dir / UNFINISHED
+    made = _place(settings, unfinished / "best", planned, result)
+    shutil.rmtree(unfinished)
+    return made
+
+
+def is_helper() -> bool:
+    """Whether torchrun started this process to help its first one, which alone writes files."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
+
+
+def help_first(settings: Settings, planned: TrainingPlan) -> None:
+    """Take this process's part in what the first one trains, if it has to train at all."""
+    with _workers() as workers:
+        if workers.of_first(False):
+            _train(settings, planned, workers, None)
+
+
+def dismiss_helpers() -> None:
+    """Tell them that there is nothing to train."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        with _workers() as workers:
+            workers.of_first(False)
+
+
+@contextmanager
+def _workers() -> Iterator[Any]:
+    from model.workers import WorkerLostError, joined  # noqa: PLC0415 - imports torch
+
+    try:
+        with joined() as workers:
+            yield workers
+    except WorkerLostError as error:
+        raise TrainingFailedError(f"{error} Run the same command again.") from error
+
+
+def _train(
+    settings: Settings, planned: TrainingPlan, workers: Any, reporter: ProgressReporter | None
+) -> dict[str, Any]:
+    """Train into the work folder; gives the result's fields."""
     from model.checkpoint import CheckpointError  # noqa: PLC0415 - imports torch
     from model.training import TrainingError, TrainingInterrupted, train  # noqa: PLC0415
 
+    def show(report: TrainingProgress) -> None:
+        if reporter:
+            reporter.update(report.step, report.total_steps, _note(report))
+
     model, tokenizer = _load(settings, planned)
-    unfinished = settings.work_dir / UNFINISHED
-    with ProgressReporter("training") as reporter:
-        try:
-            result = train(
-                model,
-                tokenizer,
-                train_set=planned.splits.train,
-                validation_set=planned.splits.validation,
-                settings=settings.training,
-                work_dir=unfinished,
-                progress=lambda report: reporter.update(
-                    report.step,
-                    report.total_steps,
-                    _note(report),
-                ),
-                fingerprint=planned.fingerprint,
-            )
-        except TrainingInterrupted as error:
-            raise KeyboardInterrupt from error
-        except (TrainingError, CheckpointError) as error:
-            raise TrainingFailedError(str(error)) from error
-    if result.cut_sentences:
-        print(
-            f"  {result.cut_sentences:,} sentences were longer than max_input_tokens "
-            f"({settings.training.max_input_tokens}) and were cut"
+    try:
+        result = train(
+            model,
+            tokenizer,
+            train_set=planned.splits.train,
+            validation_set=planned.splits.validation,
+            settings=settings.training,
+            work_dir=settings.work_dir / UNFINISHED,
+            progress=show,
+            fingerprint=planned.fingerprint,
+            workers=workers,
         )
-    made = _place(settings, unfinished / "best", planned, dataclasses.asdict(result))
-    shutil.rmtree(unfinished)
-    return made
+    except TrainingInterrupted as error:
+        raise KeyboardInterrupt from error
+    except (TrainingError, CheckpointError) as error:
+        raise TrainingFailedError(str(error)) from error
+    return dataclasses.asdict(result)
 
 
 def _load(settings: Settings, planned: TrainingPlan) -> tuple[Any, Any]:

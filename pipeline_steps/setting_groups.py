@@ -49,6 +49,10 @@ class ComputeSettings:
         "local", "train on this machine, or in a SageMaker training job"
     )
     training_instance: str = setting("ml.g5.xlarge", "sagemaker: kind of instance of the job")
+    instance_count: int = setting(1, "sagemaker: instances that share the work, 1 to 100")
+    distributed: bool = setting(
+        False, "sagemaker: share the work among all GPUs of the job; always so with more instances"
+    )
     training_image: str = setting(
         "763104351884.dkr.ecr.{region}.amazonaws.com/huggingface-pytorch-training:"
         "2.9.0-transformers5.3.0-gpu-py312-cu130-ubuntu22.04",
@@ -60,6 +64,7 @@ class ComputeSettings:
     spot: bool = setting(False, "sagemaker: spot instances, cheaper and at times taken away")
 
     def __post_init__(self) -> None:
+        _require_range(self, "instance_count", 1, 100)
         _require_range(self, "training_timeout", 1, 28 * 24 * 3600)
         _require_range(self, "start_timeout", 1, 28 * 24 * 3600)
 

@@ -1,6 +1,7 @@
 """Train the model, or reuse the checkpoint that the same inputs have already made.
 
     python -m pipeline_steps.train --profile sst2 --epochs 2
+    torchrun --standalone --nproc-per-node 2 -m pipeline_steps.train --profile sst2
 
 Reads `data.json`, writes `checkpoint/`, and keeps it in the bucket where one is set. A killed run
 goes on from its last saved state. `--compute sagemaker` trains in a SageMaker training job.
@@ -9,6 +10,7 @@ goes on from its last saved state. `--compute sagemaker` trains in a SageMaker t
 import sys
 
 from pipeline_steps import checkpoint_store, local_training, step, training_job
+from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
@@ -31,9 +33,23 @@ def run(settings: Settings, clients: Clients) -> Outcome:
         made = found or local_training.train_here(settings, planned)
     checkpoint_store.keep(settings, clients, made)
     if found:
+        local_training.dismiss_helpers()
         return Outcome("reused", made.summary)
     return Outcome("done", f"{made.summary}, {made.result['examples_per_second']:,.0f} sentences/s")
 
 
+def main() -> int:
+    """Run the step, or help the process that does; gives the exit code."""
+    if not local_training.is_helper():
+        return step.main(run, __doc__)
+    arguments = step.parser_with_flags(__doc__).parse_args()
+
+    def help_first() -> None:
+        settings = settings_module.from_flags(arguments)
+        local_training.help_first(settings, plan(settings))
+
+    return step.exit_code_of(help_first, "train")
+
+
 if __name__ == "__main__":
-    sys.exit(step.main(run, __doc__))
+    sys.exit(main())

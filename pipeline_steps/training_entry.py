@@ -14,7 +14,7 @@ from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients
 from pipeline_steps.checked_data import read_data
 from pipeline_steps.checkpoint_store import CHECKPOINT
-from pipeline_steps.local_training import train_here
+from pipeline_steps.local_training import dismiss_helpers, help_first, is_helper, train_here
 from pipeline_steps.training_plan import plan_for
 
 CHANNELS = ("data", "backbone", "tokenizer")
@@ -39,7 +39,12 @@ def _train(arguments: argparse.Namespace, base: Path) -> None:
     settings = settings_module.from_flags(arguments)
     settings.work_dir.mkdir(parents=True, exist_ok=True)
     planned = plan_for(settings, read_data(settings))
+    if is_helper():
+        help_first(settings, planned)
+        return
     made = checkpoint_store.find(settings, Clients(), planned.fingerprint)
+    if made:
+        dismiss_helpers()
     made = made or train_here(settings, planned)
     shutil.copytree(settings.work_dir / CHECKPOINT, base / "model", dirs_exist_ok=True)
     print(f"done: {made.summary}", flush=True)

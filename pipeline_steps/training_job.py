@@ -89,7 +89,8 @@ class _Training:
 
     def _name(self, attempt: int) -> str:
         what = [self._planned.fingerprint, self._image, self._compute.training_instance]
-        content = [*what, self._compute.spot, attempt]
+        how = [self._compute.spot, self._compute.instance_count, self._compute.distributed]
+        content = [*what, *how, attempt]
         name = self._settings.deploy.name
         return name_of(self._settings, name, self._planned.model_version, content)
 
@@ -155,7 +156,7 @@ class _Training:
             "OutputDataConfig": {"S3OutputPath": jobs},
             "ResourceConfig": {
                 "InstanceType": compute.training_instance,
-                "InstanceCount": 1,
+                "InstanceCount": compute.instance_count,
                 "VolumeSizeInGB": VOLUME_GB,
             },
             "StoppingCondition": {"MaxRuntimeInSeconds": compute.training_timeout},

@@ -69,9 +69,23 @@ def upload(settings: Settings, bucket: ModelBucket, planned: TrainingPlan) -> Jo
         # https://github.com/aws/sagemaker-training-toolkit
         "sagemaker_program": PROGRAM,
         "sagemaker_submit_directory": f"{source}{TARBALL}",
+        **_torchrun(settings),
         **{key.replace("_", "-"): str(value) for key, value in flags.items()},
     }
     return JobInputs(channels, hyperparameters)
+
+
+def _torchrun(settings: Settings) -> dict[str, str]:
+    """What lets AWS's PyTorch container start torchrun, with a process for each GPU.
+
+    https://github.com/aws/sagemaker-pytorch-training-toolkit
+    """
+    if settings.compute.instance_count == 1 and not settings.compute.distributed:
+        return {}
+    return {
+        "sagemaker_torch_distributed_enabled": "true",
+        "sagemaker_instance_type": settings.compute.training_instance,
+    }
 
 
 def _model_flags(settings: Settings, planned: TrainingPlan) -> dict[str, Any]:

@@ -119,6 +119,29 @@ def test_killed_run_goes_on_to_the_same_model(packaged: Settings) -> None:
     assert not unfinished.exists()
 
 
+def test_two_processes_make_one_checkpoint(packaged: Settings) -> None:
+    # GIVEN a model that one process trained
+    settings = changed(packaged, max_steps=4, dropout=0.0)
+    train.run(settings, Clients())
+    checkpoint = settings.work_dir / "checkpoint"
+    alone = TrainingReport.load(checkpoint)
+    (checkpoint / "training.json").unlink()
+    # WHEN two train the same
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    step = ["-m", "pipeline_steps.train", *flags_of(settings), "--dropout", "0"]
+    command = [sys.executable, "-m", *torchrun, *step]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+    # THEN it is the same model, told of once
+    shared = TrainingReport.load(checkpoint)
+    assert shared.fingerprint == alone.fingerprint
+    assert (alone.result["processes"], shared.result["processes"]) == (1, 2)
+    assert shared.result["best_loss"] == pytest.approx(alone.result["best_loss"], rel=1e-3)
+    assert done.stdout.count("done: ") == 1
+    # AND where there is nothing to train, all of them end
+    again = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+    assert again.stdout.count("reused: ") == 1
+
+
 def test_training_job_gives_the_same_model(packaged: Settings, aws: LocalAws) -> None:
     # GIVEN a model that was trained here
     checkpoint = packaged.work_dir / "checkpoint"

@@ -40,6 +40,15 @@ def test_data_keeps_its_hash(aws: LocalAws, tmp_path: Path) -> None:
     assert there.hash() == ROWS.hash()
 
 
+def test_several_instances_are_started_by_torchrun(aws: LocalAws, tmp_path: Path) -> None:
+    def asked(**compute: Any) -> str | None:
+        inputs = uploaded(settings_module.load("demo", tmp_path, compute))
+        return inputs.hyperparameters.get("sagemaker_torch_distributed_enabled")
+
+    assert asked() is None
+    assert asked(instance_count=2) == asked(distributed=True) == "true"
+
+
 @pytest.mark.parametrize("profile", ["demo", "sst2"])
 def test_hyperparameters_are_the_settings(aws: LocalAws, tmp_path: Path, profile: str) -> None:
     changed: dict[str, Any] = {"learning_rate": 1.5e-5, "seed": 7, "tokenizer": ""}
