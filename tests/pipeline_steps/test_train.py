@@ -121,15 +121,15 @@ def test_killed_run_goes_on_to_the_same_model(packaged: Settings) -> None:
 
 def test_two_processes_make_one_checkpoint(packaged: Settings) -> None:
     # GIVEN a model that one process trained
-    settings = changed(packaged, max_steps=4, dropout=0.0)
+    settings = changed(packaged, max_steps=4, dropout=0.0, reinforce=False)
     train.run(settings, Clients())
     checkpoint = settings.work_dir / "checkpoint"
     alone = TrainingReport.load(checkpoint)
     (checkpoint / "training.json").unlink()
     # WHEN two train the same
     torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    step = ["-m", "pipeline_steps.train", *flags_of(settings), "--dropout", "0"]
-    command = [sys.executable, "-m", *torchrun, *step]
+    flags = [*flags_of(settings), "--dropout", "0", "--reinforce", "false"]
+    command = [sys.executable, "-m", *torchrun, "-m", "pipeline_steps.train", *flags]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     # THEN it is the same model, told of once
     shared = TrainingReport.load(checkpoint)
