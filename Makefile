@@ -18,7 +18,7 @@ AWS_FLAGS := $(if $(API_PORT),--api-port $(API_PORT))
 # What may be given to `make pipeline`; an empty value leaves the profile's.
 FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
 
-.PHONY: help setup node-modules demo pipeline train score summary report serve stop airflow test test-airflow lint lint-workflows format bench bootstrap lock clean
+.PHONY: help setup node-modules emulator demo pipeline train score summary report serve stop airflow test test-airflow lint lint-workflows format bench bootstrap lock clean
 
 help: ## Show this help
 	@echo 'T5 Sentiment: train, judge, ship and watch a T5 sentiment model'
@@ -44,6 +44,16 @@ $(NODE_MODULES)/.ready: $(WORKFLOWS)/package.json $(WORKFLOWS)/package-lock.json
 	@{ command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; } || { echo 'Node.js 20 or newer and npm are needed: with them the tests execute the workflows. Your package manager has them (apt-get install nodejs npm), or https://nodejs.org.'; exit 2; }
 	@npm ci --prefix $(WORKFLOWS) --silent --no-audit --no-fund
 	@touch $@
+
+# AWS's own emulator of what is around a function, for Linux on x86_64; the tests skip it elsewhere.
+EMULATOR := build/emulator/aws-lambda-rie
+
+emulator: $(EMULATOR) ## Get the emulator that the tests run the function under
+
+$(EMULATOR): tests/api/emulator.txt $(VENV)/.ready
+	@$(PY) -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r $< --dest $(@D)
+	@$(PY) -c 'import pathlib, sys, zipfile; package = next(pathlib.Path(sys.argv[1]).parent.glob("*.whl")); pathlib.Path(sys.argv[1]).write_bytes(zipfile.ZipFile(package).read("samcli/local/rapid/aws-lambda-rie-x86_64"))' $@
+	@chmod +x $@
 
 demo: $(VENV)/.ready ## The whole pipeline on this machine; API_PORT=8000 is where it will answer
 	@$(LOCAL_AWS) run $(AWS_FLAGS) -- $(PY) -m pipeline_steps --profile demo $(ARGS)

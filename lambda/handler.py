@@ -23,7 +23,7 @@ from request_body import PredictionRequest
 
 CHECK = PredictionRequest(["Is anybody there?"], many=False, explain=False)
 LOGGED_CHARACTERS = 200  # of a text, where texts are logged at all: a line has 256 kB
-DEEP = {"": False, "0": False, "false": False, "1": True, "true": True}
+DEEP = {"0": False, "false": False, "1": True, "true": True}
 ALLOWED = {"/predict": ("POST",), "/health": ("GET", "HEAD")} | dict.fromkeys(
     pages.FILES, ("GET", "HEAD")
 )
@@ -104,7 +104,7 @@ def _result(prediction: dict[str, Any], explain: bool) -> dict[str, Any]:
 
 
 def _health(event: dict[str, Any], context: Any, known: dict[str, Any]) -> Response:
-    asked = (event.get("queryStringParameters") or {}).get("deep", "")
+    asked = (event.get("queryStringParameters") or {}).get("deep", "0")
     if asked not in DEEP:
         raise Problem(422, "The query parameter deep is 1 or 0.")
     version = os.environ.get("MODEL_VERSION", "unknown")

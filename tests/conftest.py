@@ -17,7 +17,7 @@ from tests.browser import browser
 __all__ = ["browser"]  # a fixture of all tests
 
 SHARED = Path(__file__).parents[2] / "shared"
-REQUIRABLE = {"shared": "../shared", "browser": "a Chromium"}
+REQUIRABLE = {"shared": "../shared", "browser": "a Chromium", "emulator": "aws-lambda-rie"}
 FOREIGN_PREFIXES = ("AWS_", "GITHUB_", "RUNNER_", "SMTP_", "SAGEMAKER_", "SM_", "T5_", "MAIL_")
 
 
