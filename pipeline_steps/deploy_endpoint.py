@@ -28,6 +28,7 @@ from pipeline_steps.files import file_hash
 from pipeline_steps.model_artefacts import Manifest
 from pipeline_steps.model_bucket import ModelBucket
 from pipeline_steps.names import name_of
+from pipeline_steps.predictions import Predictions
 from pipeline_steps.release_artefacts import Release
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
@@ -92,9 +93,10 @@ def _upload(settings: Settings, clients: Clients, manifest: Manifest, tarball: P
     """Upload what is not there yet; gives the tarball's URL."""
     bucket = ModelBucket(settings, clients)
     prefix = f"{settings.deploy.name}/{manifest.model_version}/{manifest.tarball_sha256[:16]}"
-    evaluation, described = (settings.work_dir / kind.FILE for kind in (Evaluation, Manifest))
+    # The answers spare the next model's evaluation from asking this one.
+    beside = [settings.work_dir / kind.FILE for kind in (Evaluation, Predictions, Manifest)]
     with bucket.refusals(DeployError):
-        for path in (evaluation, described, tarball):
+        for path in (*(path for path in beside if path.is_file()), tarball):
             bucket.upload_once(f"{prefix}/{path.name}", path)
     return bucket.url(f"{prefix}/{tarball.name}")
 

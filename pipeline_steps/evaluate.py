@@ -2,18 +2,20 @@
 
     python -m pipeline_steps.evaluate --profile sst2 --min-accuracy 0.90
 
-Reads `data.json` and `candidate/`, writes `evaluation.json`, and ends with exit code 5 where a rule
-of `gate` fails: nothing after it runs, unless a person says why it may, with --override.
+Reads `data.json` and `candidate/`, writes `evaluation.json`, and `predictions.json` for the next
+model's comparison with this one. It ends with exit code 5 where a rule of `gate` fails: nothing
+after it runs, unless a person says why it may, with --override.
 """
 
 import dataclasses
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from model.data import Splits
 from model.slices import known_words
-from pipeline_steps import footprint, gate, gate_rationales, github, golden, step
+from pipeline_steps import champion, footprint, gate, gate_rationales, github, golden, step
 from pipeline_steps.aws import Clients
 from pipeline_steps.checked_data import read_checked_data
 from pipeline_steps.console import ProgressReporter
@@ -21,6 +23,7 @@ from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer, Mistake, Token
 from pipeline_steps.files import file_hashes
 from pipeline_steps.model_artefacts import DataReport, ExportReport
+from pipeline_steps.predictions import Predictions, hash_of_rows, positive
 from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
@@ -39,16 +42,32 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     exported = ExportReport.load(settings.work_dir)
     data_hash = DataReport.load(settings.work_dir).data_hash
     found = Evaluation.find(settings.work_dir)
-    known = (exported.candidate_hash, data_hash)
-    reused = found is not None and (found.candidate_hash, found.data_hash) == known
-    measured = found if found and reused else _evaluate(settings, exported, data_hash)
-    evaluation = gate.judged(gate_rationales.added(measured, settings), settings)
+    answers = Predictions.find(settings.work_dir)
+    reused = found is not None and _is_of(found, answers, exported, data_hash)
+    if found is None or answers is None or not reused:
+        measured, answers = _evaluate(settings, exported, data_hash)
+        answers.save(settings.work_dir)
+    else:
+        measured = found
+    against = champion.compare(settings, clients, answers, measured.champion)
+    evaluation = gate.judged(
+        dataclasses.replace(gate_rationales.added(measured, settings), champion=against), settings
+    )
     if evaluation != found:
         evaluation.save(settings.work_dir)
     github.set_output("model_version", evaluation.model_version)
     github.set_output("metrics", json.dumps(evaluation.metrics))
+    github.set_output("override", evaluation.overridden or "")
     gate.refuse_failed(evaluation, settings)
     return Outcome("reused" if reused else "done", _detail(settings, evaluation, exported))
+
+
+def _is_of(
+    found: Evaluation, answers: Predictions | None, exported: ExportReport, data_hash: str
+) -> bool:
+    """Whether what an earlier run left is of this candidate and these rows."""
+    same_rows = (found.candidate_hash, found.data_hash) == (exported.candidate_hash, data_hash)
+    return same_rows and answers is not None and answers.candidate_hash == found.candidate_hash
 
 
 def _detail(settings: Settings, evaluation: Evaluation, exported: ExportReport) -> str:
@@ -63,13 +82,15 @@ def _detail(settings: Settings, evaluation: Evaluation, exported: ExportReport) 
     warnings = [rule.name for rule in evaluation.rules if rule.verdict == "warn"]
     if warnings:
         detail += f"; {len(warnings)} of {len(evaluation.rules)} rules warn: {', '.join(warnings)}"
-    if evaluation.failed:
+    if evaluation.overridden:
         names = ", ".join(rule.name for rule in evaluation.failed)
-        detail += f"; OVERRIDDEN ({names}): {evaluation.override}"
+        detail += f"; OVERRIDDEN ({names}): {evaluation.overridden}"
     return detail
 
 
-def _evaluate(settings: Settings, exported: ExportReport, data_hash: str) -> Evaluation:
+def _evaluate(
+    settings: Settings, exported: ExportReport, data_hash: str
+) -> tuple[Evaluation, Predictions]:
     candidate = settings.work_dir / "candidate"
     if file_hashes(candidate) != exported.files:
         raise TrainingFailedError(
@@ -83,21 +104,32 @@ def _evaluate(settings: Settings, exported: ExportReport, data_hash: str) -> Eva
             for prediction in golden.ask(server, texts):
                 predictions.append(prediction)
                 reporter.update(len(predictions), len(texts))
-            measured = measure(splits, predictions, exported, data_hash)
-            return dataclasses.replace(
+            temperature = temperature_of(candidate)
+            measured = measure(splits, predictions, exported, data_hash, temperature)
+            evaluation = dataclasses.replace(
                 measured,
                 mistakes=explained(server, measured.mistakes),
                 footprint=footprint.of(server, candidate, texts),
             )
     except ServingError as error:
         raise TrainingFailedError(f"The candidate cannot be evaluated. {error}") from error
+    return evaluation, Predictions(
+        model_version=exported.model_version,
+        candidate_hash=exported.candidate_hash,
+        rows_hash=hash_of_rows(splits.validation),
+        positive=[positive(said) for said in predictions],
+    )
 
 
 def measure(
-    splits: Splits, predictions: list[dict[str, Any]], exported: ExportReport, data_hash: str
+    splits: Splits,
+    predictions: list[dict[str, Any]],
+    exported: ExportReport,
+    data_hash: str,
+    temperature: float = 1.0,
 ) -> Evaluation:
     """Hold `predictions` against the labels of the validation split, row by row."""
-    tally = Tally(known_words(example.sentence for example in splits.train), exported.temperature)
+    tally = Tally(known_words(example.sentence for example in splits.train), temperature)
     answers = []
     for example, said in zip(splits.validation, predictions, strict=True):
         tally.add(example, said)
@@ -110,6 +142,12 @@ def measure(
         fp32_accuracy=exported.fp32_accuracy,
         **tally.figures(),
     )
+
+
+def temperature_of(folder: Path) -> float:
+    """What serving divides the logits by, as the model's configuration has it."""
+    config = json.loads((folder / "config.json").read_bytes())
+    return float(config.get("temperature", 1.0))
 
 
 def explained(server: ServingProcess, mistakes: list[Mistake]) -> list[Mistake]:

@@ -132,6 +132,7 @@ class Champion:
 
     reason: str | None = None
     model_version: str | None = None
+    model_data_url: str | None = None
     accuracy: float | None = None
     rows: int | None = None
     only_candidate_right: int | None = None
@@ -193,6 +194,11 @@ class Evaluation(Artefact):
     def failed(self) -> list[Rule]:
         """The rules that stop the pipeline, unless a person overrides them."""
         return [rule for rule in self.rules if rule.verdict == "fail"]
+
+    @property
+    def overridden(self) -> str | None:
+        """Why it goes on although a rule says fail; None where none does, or nobody said why."""
+        return self.override if self.failed else None
 
     @property
     def metrics(self) -> dict[str, float]:

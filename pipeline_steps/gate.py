@@ -8,6 +8,8 @@ from pipeline_steps.evaluation_artefacts import Evaluation, Rule, SliceResult, V
 from pipeline_steps.setting_groups import Severity
 from pipeline_steps.settings import Settings
 
+SIGNIFICANT = 0.05  # a p-value below it is not taken for chance
+
 
 def judged(evaluation: Evaluation, settings: Settings) -> Evaluation:
     """The same figures with the verdict of each rule, as `settings` set the bars."""
@@ -35,6 +37,7 @@ def refuse_failed(evaluation: Evaluation, settings: Settings) -> None:
 def rules(evaluation: Evaluation, settings: Settings) -> Iterator[Rule]:
     """Each rule that is on and has a figure, with its verdict."""
     yield from _accuracy(evaluation, settings)
+    yield from _champion(evaluation, settings)
     yield from _slices(evaluation, settings)
     yield from _reliability(evaluation, settings)
     yield from _quantization(evaluation, settings)
@@ -57,6 +60,29 @@ def _accuracy(evaluation: Evaluation, settings: Settings) -> Iterator[Rule]:
         f"With {evaluation.rows:,} sentences the accuracy may be anything from {low:.3f} to "
         f"{high:.3f}; the bar is {bar:.3f} {where}.",
     )
+
+
+def _champion(evaluation: Evaluation, settings: Settings) -> Iterator[Rule]:
+    """Worse by more than the margin fails where chance does not explain it; else it warns."""
+    found, severity = evaluation.champion, settings.gate.champion
+    if found is None or severity == "off":
+        return
+    if found.accuracy is None or found.p_value is None:
+        # Without a model to beat there is nothing to warn of; with one that is gone there is.
+        verdict: Verdict = "warn" if found.model_version else "pass"
+        yield Rule("champion", verdict, None, None, found.reason or "")
+        return
+    lost, margin = 100 * (found.accuracy - evaluation.accuracy), settings.gate.max_points_below
+    detail = (
+        f"Accuracy {evaluation.accuracy:.3f} against {found.accuracy:.3f} of {found.model_version} "
+        f"on the same {found.rows:,} sentences: {found.only_candidate_right} only this model has "
+        f"right, {found.only_champion_right} only that one (McNemar p = {found.p_value:.2g}). It "
+        f"may be {margin:g} points worse, and more by chance (max_points_below)."
+    )
+    by_chance = found.p_value >= SIGNIFICANT
+    softened: Severity = "warn" if by_chance else severity
+    # But for the last bits of the difference.
+    yield from _rule("champion", softened, lost <= margin + 1e-9, (-lost, -margin), detail)
 
 
 def _slices(evaluation: Evaluation, settings: Settings) -> Iterator[Rule]:

@@ -86,8 +86,7 @@ class ExportReport(Artefact):
     """Which files `candidate/` holds, by their SHA-256, and the commit that exported them.
 
     `precisions` starts with float32 and ends with what ships; `inputs` is what, beside the
-    checkpoint, determined them. With runtime pytorch both are empty. `temperature` is what serving
-    divides the logits by.
+    checkpoint, determined them. With runtime pytorch both are empty.
     """
 
     FILE: ClassVar[str] = "export.json"
@@ -100,7 +99,6 @@ class ExportReport(Artefact):
     git: dict[str, Any]
     inputs: dict[str, Any] = field(default_factory=dict)
     precisions: list[Precision] = field(default_factory=list)
-    temperature: float = 1.0
 
     @property
     def fp32_accuracy(self) -> float | None:
@@ -137,3 +135,4 @@ class Manifest(Artefact):
     tarball_sha256: str
     tarball_bytes: int
     runtime: str = "pytorch"  # as all were before there was another
+    override: str | None = None  # why it was packed although a rule of the gate failed

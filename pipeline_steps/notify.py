@@ -55,6 +55,7 @@ def compose(settings: Settings, report: RunReport) -> EmailMessage:
     rows += [("What failed", report.error)] if report.error else []
     rows += [("Production", report.production)]
     rows += _origin(report.origin) if report.origin else []
+    rows += [("Gate overridden", report.override)] if report.override else []
     rows += [("Metrics", _metrics(report))] if report.metrics else []
     rows += [("API", report.api_url)] if report.api_url else []
     rows += [("Endpoint", report.endpoint_name)] if report.endpoint_name else []

@@ -120,6 +120,7 @@ def _manifest(settings: Settings, packed: Packed, tarball: Path) -> Manifest:
         tarball_sha256=file_hash(tarball),
         tarball_bytes=tarball.stat().st_size,
         runtime=exported.runtime,
+        override=evaluation.overridden,
     )
 
 

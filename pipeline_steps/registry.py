@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry.html
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from pipeline_steps.aws import create, find
@@ -87,6 +88,19 @@ def package_of(settings: Settings, sagemaker: Any, config: str) -> dict[str, Any
     return _find(sagemaker, settings.deploy.name, f"{version}, model.tar.gz sha256 {digest}")
 
 
+def newest_approved(settings: Settings, sagemaker: Any) -> str | None:
+    """Where the tarball of the newest approved package lies; None where there is none."""
+    group = settings.deploy.name
+    if find(sagemaker.describe_model_package_group, ModelPackageGroupName=group) is None:
+        return None
+    for package in _packages(sagemaker, group):
+        if package["ModelApprovalStatus"] == APPROVED:
+            arn = package["ModelPackageArn"]
+            found = sagemaker.describe_model_package(ModelPackageName=arn)
+            return str(found["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+    return None
+
+
 def approve(sagemaker: Any, arn: str, why: str) -> None:
     """Approve a package that waits for it; what a person has rejected stays so."""
     found = sagemaker.describe_model_package(ModelPackageName=arn)
@@ -143,11 +157,16 @@ def _set(sagemaker: Any, arn: str, status: str, why: str) -> None:
     )
 
 
-def _find(sagemaker: Any, group: str, description: str) -> dict[str, Any] | None:
+def _packages(sagemaker: Any, group: str) -> Iterator[dict[str, Any]]:
+    """What the registry tells of each package, the newest first."""
     pages = sagemaker.get_paginator("list_model_packages").paginate(
         ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
     )
-    for package in (package for page in pages for package in page["ModelPackageSummaryList"]):
+    return (package for page in pages for package in page["ModelPackageSummaryList"])
+
+
+def _find(sagemaker: Any, group: str, description: str) -> dict[str, Any] | None:
+    for package in _packages(sagemaker, group):
         if package.get("ModelPackageDescription", "").startswith(description):
             return dict(package)
     return None

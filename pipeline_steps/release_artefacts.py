@@ -130,6 +130,7 @@ class RunReport(Artefact):
     cost: str | None = None
     error: str | None = None
     origin: Origin | None = None
+    override: str | None = None  # why a model went on that failed a rule of the gate
 
     @property
     def failed(self) -> StepRecord | None:

@@ -48,6 +48,7 @@ def compose(settings: Settings, records: list[StepRecord], error: str | None) ->
         endpoint_name=release.endpoint_name if release else None,
         cost=cost_line(settings) if "smoke_test" in passed else None,
         error=error,
+        override=evaluation.overridden if evaluation else None,
     )
 
 

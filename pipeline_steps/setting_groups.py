@@ -14,9 +14,13 @@ Severity = Literal["fail", "warn", "off"]
 Environment = Literal["staging", "production"]
 
 
-def setting(default: Any, text: str, env: str | None = None) -> Any:
-    """A dataclass field with its help text (with unit) and, if any, its environment variable."""
-    return dataclasses.field(default=default, metadata={"help": text, "env": env})
+def setting(default: Any, text: str, env: str | None = None, *, of_one_run: bool = False) -> Any:
+    """A dataclass field with its help text (with unit) and, if any, its environment variable.
+
+    One that is `of_one_run` must not stand in a profile, where it would hold for ever.
+    """
+    metadata = {"help": text, "env": env, "of_one_run": of_one_run}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def _require_range(group: Any, name: str, low: float, high: float) -> None:
@@ -108,6 +112,10 @@ class GateSettings:
 
     min_accuracy: float = setting(0.90, "accuracy on the validation split, 0 to 1")
     lower_bound: Severity = setting("warn", "the 95 % interval of the accuracy reaches below it")
+    champion: Severity = setting(
+        "fail", "worse than the approved model by more than max_points_below, and not by chance"
+    )
+    max_points_below: float = setting(0.5, "hundredths of accuracy that it may be worse, 0 to 100")
     slices: Severity = setting("warn", "a kind of sentence is below min_slice_accuracy")
     min_slice_accuracy: float = setting(0.70, "accuracy on each kind of sentence, 0 to 1")
     reliability: Severity = setting("warn", "scores are off by more than max_ece or max_brier")
@@ -120,11 +128,14 @@ class GateSettings:
         100.0, "ms to answer one sentence, median, where it is judged"
     )
     rationales: bool = setting(False, "also measure whether the gate's values are reasons")
-    override: str = setting("", "why a model that fails a rule goes on; recorded, and mailed")
+    override: str = setting(
+        "", "why a model that fails a rule goes on; recorded, and mailed", of_one_run=True
+    )
 
     def __post_init__(self) -> None:
         for name in ("min_accuracy", "min_slice_accuracy", "max_ece", "max_brier"):
             _require_range(self, name, 0, 1)
+        _require_range(self, "max_points_below", 0, 100)
         for name in ("max_megabytes", "max_milliseconds"):
             _require_range(self, name, 0, 1e6)
 

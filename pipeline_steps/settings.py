@@ -186,6 +186,8 @@ def _read_group(
     _refuse_unknown(values, _fields(cls), f"{table} of {file.name}")
     for field, kind in _typed_fields(cls):
         where = f"{field.name} in {table} of {file.name}"
+        if field.name in values and field.metadata.get("of_one_run"):
+            raise ConfigurationError(f"{where}: it is for one run. Pass {_flag(field.name)} to it.")
         for env in (field.metadata.get("env"), VARIABLE + field.name.upper()):
             if env and os.environ.get(env):
                 values[field.name], where = os.environ[env], f"the environment variable {env}"

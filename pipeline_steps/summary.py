@@ -85,15 +85,17 @@ def render(settings: Settings, report: RunReport, against: Champion) -> str:
 
 def _verdict(report: RunReport) -> str:
     version = markdown.escaped(report.model_version or "no model")
+    why = markdown.escaped(report.override, github.MOST_CHARACTERS) if report.override else ""
+    overridden = f"\n\n**⚠️ A rule of the gate failed, and was overridden:** {why}" if why else ""
     if report.error is None:
         where = [record.environment for record in report.steps if record.status != "skipped"]
         live = "is live" if "production" in where else "is ready; production is untouched"
-        return f"# ✅ {version} {live}"
+        return f"# ✅ {version} {live}{overridden}"
     failed = report.failed.title if report.failed else "the pipeline"
     return (
         f"# ❌ {markdown.escaped(failed)} failed, {version}\n\n"
         f"> {markdown.escaped(report.error, github.MOST_CHARACTERS)}\n\n"
-        f"**{report.production}**"
+        f"**{report.production}**{overridden}"
     )
 
 

@@ -40,6 +40,7 @@ def report(profile: str) -> RunReport:
         api_url=_first([step.get("outputs", {}) for step in production.values()], "api_url"),
         error=failed.detail if failed else None,
         origin=origin(),
+        override=_first(told, "override"),
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from local_aws.server import LocalAws
 from pipeline_steps import (
     create_api,
+    evaluate,
     monitor,
     notify,
     rollback,
@@ -33,9 +34,9 @@ from tests.pipeline_steps import quick_job
 Make = Callable[..., Settings]
 ROOM = Path(__file__).parents[2] / "pipeline_steps"
 RELEASE = ["deploy_endpoint", "create_api", "create_alarms", "smoke_test"]
-TRAINING = ["find_checkpoint", "train"]
+TRAINING = ["find_checkpoint", "train", "evaluate"]
 BESIDE = ["notify", "rollback", "teardown", "monitor", "summary"]
-WITHOUT_AWS = {"check_data", "export", "evaluate", "package_model", "report", "cost", "score"}
+WITHOUT_AWS = {"check_data", "export", "package_model", "report", "cost", "score"}
 ADMINISTRATORS = {"bootstrap"}  # it makes the roles, and runs as a person
 RELEASING = {  # some of what must have been recorded, or the flows no longer do what they say
     *("sagemaker:UpdateEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:UpdateModelPackage"),
@@ -141,6 +142,17 @@ def test_staging_may_keep_checkpoints(flows: Flows, packaged: Settings, aws: Loc
         shutil.rmtree(settings.work_dir / "checkpoint")
     assert not (left := sorted(set(flows.denied()))), "\n".join(left)
     assert {doing for _, doing, _ in flows.recorder.calls} == {"train", "find_checkpoint"}
+
+
+def test_staging_may_look_at_the_champion(flows: Flows, packaged: Settings, aws: LocalAws) -> None:
+    flows.ship("aaaaaaaaaaaa", "staging")
+    deploy = flows.settings("aaaaaaaaaaaa", "staging").deploy
+    settings = replace(packaged, deploy=deploy)
+    # WHEN the champion's tarball has to be asked, which answers nothing, or its answers are there
+    evaluate.run(settings, flows.recorder.clients("deploy-staging", "evaluate"))
+    assert not (left := sorted(set(flows.denied()))), "\n".join(left)
+    actions = {request.action for _, doing, request in flows.recorder.calls if doing == "evaluate"}
+    assert actions >= {"sagemaker:ListModelPackages", "s3:GetObject"}
 
 
 def test_staging_may_train_in_a_job(

@@ -1,18 +1,20 @@
 """The gate: figures that a hand can check, and a bar that stops what is below it."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model.data import LABELS, Example, Splits, read_splits
-from pipeline_steps import evaluate, gate_rationales
+from pipeline_steps import evaluate, gate_rationales, notify, package_model, run_report, summary
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, TrainingFailedError
 from pipeline_steps.evaluate import measure
 from pipeline_steps.evaluation_artefacts import Evaluation
-from pipeline_steps.model_artefacts import ExportReport
+from pipeline_steps.model_artefacts import ExportReport, Manifest
+from pipeline_steps.release_artefacts import StepRecord
 from pipeline_steps.setting_groups import GateSettings
 from pipeline_steps.settings import Settings
 
@@ -169,3 +171,37 @@ def test_every_rule_has_its_verdict(packaged: Settings) -> None:
     assert evaluate.run(stricter, Clients()).status == "reused"
     rules = {rule.name: rule.verdict for rule in Evaluation.load(packaged.work_dir).rules}
     assert rules["size"] == "warn"
+
+
+def test_override_lets_it_pass_and_is_recorded(
+    packaged: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a model below the bar, and a person who says why it may go on
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
+    gate = GateSettings(min_accuracy=1.0, override="its successor is in training")
+    overridden = dataclasses.replace(packaged, gate=gate)
+    assert "OVERRIDDEN (accuracy" in evaluate.run(overridden, Clients()).detail
+    assert "override=its successor is in training" in (tmp_path / "outputs").read_text()
+    package_model.run(overridden, Clients())
+    # THEN the manifest, the run's record, its page and its mail say so
+    assert Manifest.load(packaged.work_dir).override == gate.override
+    report = run_report.compose(overridden, [StepRecord("export", "done", 1)], None)
+    assert report.override == gate.override
+    page = summary.render(overridden, report, summary.champion(overridden, Clients()))
+    assert "was overridden:** its successor is in training" in page
+    assert (
+        "Gate overridden: its successor is in training"
+        in notify.compose(overridden, report).get_body(("plain",)).get_content()
+    )  # type: ignore[union-attr]
+    # AND without it the same model is refused again
+    strict = dataclasses.replace(packaged, gate=GateSettings(min_accuracy=1.0))
+    with pytest.raises(GateNotMetError):
+        evaluate.run(strict, Clients())
+    with pytest.raises(GateNotMetError):
+        package_model.run(strict, Clients())
+
+
+def test_override_of_a_good_model_is_not_told(packaged: Settings) -> None:
+    gate = GateSettings(min_accuracy=0, override="to be sure")
+    evaluate.run(dataclasses.replace(packaged, gate=gate), Clients())
+    assert Evaluation.load(packaged.work_dir).overridden is None

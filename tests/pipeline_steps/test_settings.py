@@ -163,3 +163,10 @@ def test_help_shows_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_profile_file_stands_beside_the_code() -> None:
     assert PROFILE_FILE.is_file()
+
+
+def test_override_cannot_stand_in_a_profile(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.toml"
+    file.write_text('[demo.gate]\noverride = "for ever"\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"it is for one run\. Pass --override to it"):
+        settings_module.load("demo", tmp_path, file=file)
