@@ -39,6 +39,8 @@ class T5SentimentConfig(T5Config):
             strongest of a text that has none above; 0 keeps all.
         classifier_dropout: probability of dropping a unit of the pooled state.
         max_input_tokens: longest input in tokens, `</s>` included; longer ones are cut.
+        temperature: what serving divides the logits by, so that scores say how often they are
+            right; the model itself gives them as they are.
         model_version: first 12 hex digits of the fingerprint of the training run, if there is one.
 
     Raises:
@@ -51,6 +53,7 @@ class T5SentimentConfig(T5Config):
     gate_reads: Literal["encoder", "embedding"] = "encoder"
     gate_threshold: float = 0.0
     max_input_tokens: int = 128
+    temperature: float = 1.0
     model_version: str | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -62,6 +65,8 @@ class T5SentimentConfig(T5Config):
             )
         if not 0 <= self.gate_threshold <= 1:
             raise ValueError(f"gate_threshold is {self.gate_threshold}, expected 0 to 1")
+        if not self.temperature > 0:
+            raise ValueError(f"temperature is {self.temperature}, expected a number above 0")
         # A plain T5's config.json says it has a decoder; what is built from it here has none.
         self.is_encoder_decoder = False
         self.use_cache = False

@@ -6,12 +6,12 @@ Reads the data set, writes `data.json`. Each check counts rows and either blocks
 `[<profile>.checks]` says.
 """
 
-import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from model.data import LABELS, SPLITS, Example, Splits
+from model.held_out import normalise
 from pipeline_steps import step
 from pipeline_steps.aws import Clients
 from pipeline_steps.checked_data import read_data
@@ -108,11 +108,6 @@ def _split_problems(
 def _finding(check: str, level: str, examples: list[str], what: str) -> Iterator[Finding]:
     if examples:
         yield Finding(check, level, len(examples), f"{len(examples):,} {what}", examples[:SHOWN])
-
-
-def normalise(sentence: str) -> str:
-    """A sentence as its lower-case words: two that differ in case or punctuation are the same."""
-    return " ".join(re.findall(r"\w+", sentence.lower()))
 
 
 def _describe(examples: list[Example]) -> SplitReport:

@@ -15,13 +15,23 @@ from typing import Any
 
 from model.data import Splits
 from model.slices import known_words
-from pipeline_steps import champion, footprint, gate, gate_rationales, github, golden, step
+from pipeline_steps import (
+    behaviour,
+    champion,
+    footprint,
+    gate,
+    gate_rationales,
+    github,
+    golden,
+    step,
+)
 from pipeline_steps.aws import Clients
 from pipeline_steps.checked_data import read_checked_data
 from pipeline_steps.console import ProgressReporter
 from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer, Mistake, Token
-from pipeline_steps.files import file_hashes
+from pipeline_steps.files import file_hash, file_hashes, hash_of
+from pipeline_steps.fingerprint import MODEL_SOURCES
 from pipeline_steps.model_artefacts import DataReport, ExportReport
 from pipeline_steps.predictions import Predictions, hash_of_rows, positive
 from pipeline_steps.serving_process import ServingError, ServingProcess
@@ -30,6 +40,7 @@ from pipeline_steps.step import Outcome
 from pipeline_steps.tally import Tally
 
 GOLDEN_ANSWERS = 32
+SUITE = ("slices.py", "behaviour.py", "behaviour.toml")
 
 
 def run(settings: Settings, clients: Clients) -> Outcome:
@@ -65,9 +76,15 @@ def run(settings: Settings, clients: Clients) -> Outcome:
 def _is_of(
     found: Evaluation, answers: Predictions | None, exported: ExportReport, data_hash: str
 ) -> bool:
-    """Whether what an earlier run left is of this candidate and these rows."""
-    same_rows = (found.candidate_hash, found.data_hash) == (exported.candidate_hash, data_hash)
-    return same_rows and answers is not None and answers.candidate_hash == found.candidate_hash
+    """Whether what an earlier run left is of this candidate, these rows and these tests."""
+    inputs = (exported.candidate_hash, data_hash, suite_hash())
+    same = (found.candidate_hash, found.data_hash, found.suite_hash) == inputs
+    return same and answers is not None and answers.candidate_hash == found.candidate_hash
+
+
+def suite_hash() -> str:
+    """Of what the slices and the behaviour tests are."""
+    return hash_of({name: file_hash(MODEL_SOURCES / name) for name in SUITE})
 
 
 def _detail(settings: Settings, evaluation: Evaluation, exported: ExportReport) -> str:
@@ -109,6 +126,7 @@ def _evaluate(
             evaluation = dataclasses.replace(
                 measured,
                 mistakes=explained(server, measured.mistakes),
+                behaviour=behaviour.ask(server),
                 footprint=footprint.of(server, candidate, texts),
             )
     except ServingError as error:
@@ -138,6 +156,7 @@ def measure(
         model_version=exported.model_version,
         candidate_hash=exported.candidate_hash,
         data_hash=data_hash,
+        suite_hash=suite_hash(),
         golden=golden.choose(answers, GOLDEN_ANSWERS),
         fp32_accuracy=exported.fp32_accuracy,
         **tally.figures(),

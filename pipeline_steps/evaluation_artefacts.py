@@ -184,6 +184,7 @@ class Evaluation(Artefact):
     rules: list[Rule] = field(default_factory=list)
     override: str | None = None
     rationales: dict[str, float | None] | None = None
+    suite_hash: str = ""  # of the slices and behaviour tests that it was judged by
 
     @property
     def points_lost(self) -> float | None:

@@ -14,7 +14,7 @@ MODEL_SOURCES = Path(__file__).parents[1] / "model"
 # These only make rows, and the rows are in the data hash; or they look at a model once it is made.
 WITHOUT_EFFECT_SOURCES = {
     *("data.py", "demo_corpus.py", "demo_fragments.py"),
-    *("faithfulness.py", "rationales.py", "slices.py"),
+    *("behaviour.py", "faithfulness.py", "rationales.py", "slices.py"),
 }
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "datasets")
 EXPORTING_PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")

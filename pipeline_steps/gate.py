@@ -39,6 +39,7 @@ def rules(evaluation: Evaluation, settings: Settings) -> Iterator[Rule]:
     yield from _accuracy(evaluation, settings)
     yield from _champion(evaluation, settings)
     yield from _slices(evaluation, settings)
+    yield from _behaviour(evaluation, settings)
     yield from _reliability(evaluation, settings)
     yield from _quantization(evaluation, settings)
     yield from _footprint(evaluation, settings)
@@ -104,6 +105,23 @@ def _slice(each: SliceResult, severity: Severity, bar: float) -> Iterator[Rule]:
     yield from _rule(
         f"slice: {each.name}", softened, each.accuracy >= bar, (each.accuracy, bar), detail
     )
+
+
+def _behaviour(evaluation: Evaluation, settings: Settings) -> Iterator[Rule]:
+    """A rule a capability: the cases of all its tests together."""
+    bar = settings.gate.min_behaviour
+    for capability in dict.fromkeys(result.capability for result in evaluation.behaviour):
+        tests = [each for each in evaluation.behaviour if each.capability == capability]
+        cases = sum(each.cases for each in tests)
+        passed = 1 - sum(each.failed for each in tests) / cases
+        worst = min(tests, key=lambda each: each.pass_rate)
+        detail = (
+            f"{capability}: {passed:.1%} of {cases:,} cases pass, at least {bar:.1%} is asked for "
+            f"(min_behaviour); the worst of {len(tests)} tests, {worst.name!r}, passes "
+            f"{worst.pass_rate:.1%}."
+        )
+        name, severity = f"behaviour: {capability}", settings.gate.behaviour
+        yield from _rule(name, severity, passed >= bar, (passed, bar), detail)
 
 
 def _reliability(evaluation: Evaluation, settings: Settings) -> Iterator[Rule]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from model import held_out
 from model.report import TrainingProgress
 from pipeline_steps import fingerprint
 from pipeline_steps.checkpoint_store import CHECKPOINT
@@ -41,6 +42,7 @@ def train_here(settings: Settings, planned: TrainingPlan) -> TrainingReport:
             f"({settings.training.max_input_tokens}) and were cut"
         )
     unfinished = settings.work_dir / UNFINISHED
+    result |= _calibrate(settings, planned, unfinished / "best")
     made = _place(settings, unfinished / "best", planned, result)
     shutil.rmtree(unfinished)
     return made
@@ -92,7 +94,7 @@ def _train(
         result = train(
             model,
             tokenizer,
-            train_set=planned.splits.train,
+            train_set=held_out.split(planned.splits.train)[0],
             validation_set=planned.splits.validation,
             settings=settings.training,
             work_dir=settings.work_dir / UNFINISHED,
@@ -138,6 +140,15 @@ def _load(settings: Settings, planned: TrainingPlan) -> tuple[Any, Any]:
         raise ConfigurationError(str(error)) from error
     model.config.model_version = planned.model_version
     return model, tokenizer
+
+
+def _calibrate(settings: Settings, planned: TrainingPlan, best: Path) -> dict[str, Any]:
+    """Give the best model its temperature; gives the figures of it."""
+    from model.calibration import calibrate  # noqa: PLC0415 - imports torch
+
+    _, held = held_out.split(planned.splits.train)
+    temperature = calibrate(best, held, settings.training.max_input_tokens)
+    return {"temperature": temperature, "held_out_rows": len(held)}
 
 
 def _place(

@@ -118,6 +118,8 @@ class GateSettings:
     max_points_below: float = setting(0.5, "hundredths of accuracy that it may be worse, 0 to 100")
     slices: Severity = setting("warn", "a kind of sentence is below min_slice_accuracy")
     min_slice_accuracy: float = setting(0.70, "accuracy on each kind of sentence, 0 to 1")
+    behaviour: Severity = setting("warn", "fewer behaviour tests than min_behaviour are passed")
+    min_behaviour: float = setting(0.80, "share of a capability's test cases to pass, 0 to 1")
     reliability: Severity = setting("warn", "scores are off by more than max_ece or max_brier")
     max_ece: float = setting(0.05, "expected calibration error, 0 to 1")
     max_brier: float = setting(0.15, "Brier's score, 0 to 1")
@@ -133,7 +135,7 @@ class GateSettings:
     )
 
     def __post_init__(self) -> None:
-        for name in ("min_accuracy", "min_slice_accuracy", "max_ece", "max_brier"):
+        for name in ("min_accuracy", "min_slice_accuracy", "min_behaviour", "max_ece", "max_brier"):
             _require_range(self, name, 0, 1)
         _require_range(self, "max_points_below", 0, 100)
         for name in ("max_megabytes", "max_milliseconds"):

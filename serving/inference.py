@@ -46,6 +46,7 @@ class LoadedModel:
     tokenizer: Tokenizer
     labels: tuple[str, ...]
     version: str
+    temperature: float  # of the logits, fitted in training: a score says how often it is right
 
 
 def model_fn(model_dir: str) -> LoadedModel:
@@ -60,6 +61,9 @@ def model_fn(model_dir: str) -> LoadedModel:
         labels = tuple(config["id2label"][number] for number in sorted(config["id2label"]))
         longest, pad_id = config["max_input_tokens"], config["pad_token_id"]
         version = config["model_version"]
+        temperature = float(config.get("temperature", 1.0))  # older models have none
+        if not temperature > 0:
+            raise ValueError(f"temperature is {temperature}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(
             f"{folder / 'config.json'} is not the configuration that export writes ({error!r})."
@@ -67,7 +71,7 @@ def model_fn(model_dir: str) -> LoadedModel:
     tokenizer = _read_tokenizer(folder / "tokenizer.json")
     tokenizer.enable_truncation(longest)
     tokenizer.enable_padding(pad_id=pad_id, pad_token="<pad>")  # noqa: S106
-    return LoadedModel(_load_runtime(folder), tokenizer, labels, version)
+    return LoadedModel(_load_runtime(folder), tokenizer, labels, version, temperature)
 
 
 def _read_tokenizer(path: Path) -> Tokenizer:
@@ -121,7 +125,7 @@ def predict_fn(request: Request, model: LoadedModel) -> dict[str, Any]:
             np.array([encoding.ids for encoding in encodings], dtype=np.int64),
             np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64),
         )
-        scores = _softmax(logits)
+        scores = _softmax(logits / model.temperature)
         for row, (place, encoding) in enumerate(zip(places, encodings, strict=True)):
             label = int(scores[row].argmax())
             predictions[place] = {

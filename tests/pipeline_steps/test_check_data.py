@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from model.data import Example, Splits
+from model.held_out import normalise
 from pipeline_steps import check_data
 from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients
-from pipeline_steps.check_data import find_problems, normalise
+from pipeline_steps.check_data import find_problems
 from pipeline_steps.errors import DataCheckError
 from pipeline_steps.model_artefacts import DataReport
 from pipeline_steps.setting_groups import CheckSettings

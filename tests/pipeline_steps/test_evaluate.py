@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.behaviour import BehaviourTest, Case, behaviour_tests
 from model.data import LABELS, Example, Splits, read_splits
-from pipeline_steps import evaluate, gate_rationales, notify, package_model, run_report, summary
+from pipeline_steps import (
+    behaviour,
+    evaluate,
+    gate_rationales,
+    notify,
+    package_model,
+    run_report,
+    summary,
+)
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import GateNotMetError, TrainingFailedError
 from pipeline_steps.evaluate import measure
@@ -205,3 +214,21 @@ def test_override_of_a_good_model_is_not_told(packaged: Settings) -> None:
     gate = GateSettings(min_accuracy=0, override="to be sure")
     evaluate.run(dataclasses.replace(packaged, gate=gate), Clients())
     assert Evaluation.load(packaged.work_dir).overridden is None
+
+
+def test_failing_behaviour_shows_its_worst_cases() -> None:
+    test = BehaviourTest(
+        "praise", "MFT", "vocabulary", tuple(Case(f"t{n}", label=1) for n in range(10))
+    )
+    result = behaviour.result_of(test, {f"t{n}": n / 10 + 0.05 for n in range(10)})
+    assert (result.cases, result.failed, result.pass_rate) == (10, 5, 0.5)
+    assert [case.text for case in result.worst] == ["t0", "t1", "t2", "t3", "t4"]
+    assert result.worst[0].score == pytest.approx(0.95)
+    assert (result.worst[0].expected, result.worst[0].answered) == ("POSITIVE", "NEGATIVE")
+
+
+def test_behaviour_is_asked_of_the_candidate(packaged: Settings) -> None:
+    results = Evaluation.load(packaged.work_dir).behaviour
+    assert [result.name for result in results] == [test.name for test in behaviour_tests()]
+    for result in results:
+        assert len(result.worst) == min(result.failed, behaviour.WORST)

@@ -14,11 +14,14 @@ import pytest
 import torch
 
 from local_aws.server import LocalAws
+from model import held_out
+from model.data import read_splits
 from model.gradients import Objective
 from pipeline_steps import check_data, train
 from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import ConfigurationError, DataCheckError, TrainingFailedError
+from pipeline_steps.evaluation_artefacts import Evaluation
 from pipeline_steps.files import file_hash
 from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.settings import Settings
@@ -211,3 +214,28 @@ def test_damaged_resume_file_is_exit_code_4(packaged: Settings) -> None:
         TrainingFailedError, match=r"resume\.pt .*Delete it to train from the start"
     ):
         train.run(changed(packaged, max_steps=2), Clients())
+
+
+def test_temperature_is_of_rows_that_were_held_out(packaged: Settings) -> None:
+    report = TrainingReport.load(packaged.work_dir / "checkpoint")
+    _, held = held_out.split(read_splits("demo").train)
+    assert report.result["held_out_rows"] == len(held) > 0
+    for folder in ("checkpoint", "candidate"):
+        config = json.loads((packaged.work_dir / folder / "config.json").read_bytes())
+        assert config["temperature"] == report.result["temperature"] > 0
+    calibration = Evaluation.load(packaged.work_dir).calibration
+    assert calibration is not None
+    assert calibration.temperature == report.result["temperature"]
+    # AND it is what serving applies: without it, the scores would be what `before` says
+    assert (calibration.before == calibration.after) == (calibration.temperature == 1)
+
+
+def test_calibration_can_be_killed_and_done_again(packaged: Settings) -> None:
+    from model.calibration import calibrate
+
+    checkpoint = packaged.work_dir / "checkpoint"
+    _, held = held_out.split(read_splits("demo").train)
+    before = file_hash(checkpoint / "config.json")
+    calibrate(checkpoint, held, packaged.training.max_input_tokens)
+    assert file_hash(checkpoint / "config.json") == before
+    assert calibrate(checkpoint, [], packaged.training.max_input_tokens) == 1

@@ -1,7 +1,9 @@
 """The handler functions: what they take, what they answer, and that batches change nothing."""
 
 import json
+import math
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +128,35 @@ def test_damaged_file_refuses_to_load(
         path.write_bytes(damage)
     with pytest.raises(inference.ModelFileError, match=reason):
         inference.model_fn(str(packaged.work_dir / "candidate"))
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "pytorch"])
+def test_temperature_divides_the_logits(
+    candidates: dict[str, Path], tmp_path: Path, runtime: str
+) -> None:
+    folders = {}
+    for temperature in (1.0, 3.0):
+        folder = folders[temperature] = tmp_path / str(temperature)
+        shutil.copytree(candidates[runtime], folder)
+        config = json.loads((folder / "config.json").read_bytes())
+        (folder / "config.json").write_text(json.dumps(config | {"temperature": temperature}))
+    plain, cooled = (
+        inference.predict_fn(Request(TEXTS), inference.model_fn(str(folder)))["predictions"]
+        for folder in folders.values()
+    )
+    for one, other in zip(plain, cooled, strict=True):
+        assert one["label"] == other["label"]
+        logit = math.log(one["score"] / (1 - one["score"]))
+        assert other["score"] == pytest.approx(1 / (1 + math.exp(-logit / 3)), abs=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0, -1, "warm", None])
+def test_bad_temperature_is_refused(
+    candidates: dict[str, Path], tmp_path: Path, temperature: Any
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(candidates["onnx"], folder)
+    config = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps(config | {"temperature": temperature}))
+    with pytest.raises(inference.ModelFileError, match=r"config\.json is not the configuration"):
+        inference.model_fn(str(folder))
