@@ -132,12 +132,12 @@ class Champion:
 
     reason: str | None = None
     model_version: str | None = None
-    model_data_url: str | None = None
     accuracy: float | None = None
     rows: int | None = None
     only_candidate_right: int | None = None
     only_champion_right: int | None = None
     p_value: float | None = None
+    model_data_url: str | None = None
 
 
 @dataclass(frozen=True)
