@@ -27,7 +27,7 @@ help: ## Show this help
 
 setup: $(VENV)/.ready ## Install everything into .venv (the other targets do it when needed)
 
-$(VENV)/.ready: requirements.txt requirements-aws.txt requirements-dev.txt serving/requirements.txt constraints.txt
+$(VENV)/.ready: requirements.txt requirements-aws.txt requirements-sagemaker.txt requirements-dev.txt serving/requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || { echo 'Python 3.11.4 or newer is needed; name one with PYTHON=...'; exit 2; }
 	@echo 'Setting up .venv (once; a few minutes) ...'
 	@$(PYTHON) -m venv $(VENV)

@@ -2,7 +2,7 @@
 
 A job is named `<name>-<model_version>-<digest>`, so a run that was killed finds the job that it
 launched, and one that has ended is fetched. A job that failed or was stopped keeps its name for
-ever; the next one counts on. boto3 launches it, not the SageMaker SDK: docs/architecture.md.
+ever; the next one counts on. The SageMaker SDK launches it (`sagemaker_sdk.py`).
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html
 """
 
@@ -23,6 +23,7 @@ from pipeline_steps.errors import ConfigurationError, TrainingFailedError
 from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.model_bucket import ModelBucket
 from pipeline_steps.names import name_of
+from pipeline_steps.sagemaker_sdk import launcher
 from pipeline_steps.setting_groups import ComputeSettings
 from pipeline_steps.settings import Settings
 from pipeline_steps.training_log import GROUP, JobLog
@@ -120,12 +121,12 @@ class _Training:
             ) from error
 
     def _launch(self, name: str) -> None:
+        launch = launcher(self._clients)
         inputs = training_source.upload(self._settings, self._bucket, self._planned)
-        request = self._request(name, inputs)
-        deploy = self._settings.deploy
+        request, deploy = self._request(name, inputs), self._settings.deploy
         try:
             when_role_is_usable(
-                lambda: create(self._sagemaker.create_training_job, **request),
+                lambda: create(launch, **request),
                 deploy.role_timeout,
                 deploy.poll_seconds,
             )
@@ -145,29 +146,29 @@ class _Training:
         told = {**self._settings.tags, "model_version": self._planned.model_version}
         del told["environment"]  # a model is trained for both
         request: dict[str, Any] = {
-            "TrainingJobName": name,
-            "AlgorithmSpecification": {
-                "TrainingImage": self._image,
-                "TrainingInputMode": "File",
+            "training_job_name": name,
+            "algorithm_specification": {
+                "training_image": self._image,
+                "training_input_mode": "File",
             },
-            "RoleArn": compute.training_role_arn,
-            "HyperParameters": inputs.hyperparameters,
-            "InputDataConfig": [_channel(*item) for item in inputs.channels.items()],
-            "OutputDataConfig": {"S3OutputPath": jobs},
-            "ResourceConfig": {
-                "InstanceType": compute.training_instance,
-                "InstanceCount": compute.instance_count,
-                "VolumeSizeInGB": VOLUME_GB,
+            "role_arn": compute.training_role_arn,
+            "hyper_parameters": inputs.hyperparameters,
+            "input_data_config": [_channel(*item) for item in inputs.channels.items()],
+            "output_data_config": {"s3_output_path": jobs},
+            "resource_config": {
+                "instance_type": compute.training_instance,
+                "instance_count": compute.instance_count,
+                "volume_size_in_gb": VOLUME_GB,
             },
-            "StoppingCondition": {"MaxRuntimeInSeconds": compute.training_timeout},
-            "Environment": {GIT_VARIABLE: json.dumps(fingerprint.git_state())},
-            "Tags": [{"Key": key, "Value": value} for key, value in told.items()],
+            "stopping_condition": {"max_runtime_in_seconds": compute.training_timeout},
+            "environment": {GIT_VARIABLE: json.dumps(fingerprint.git_state())},
+            "tags": [{"key": key, "value": value} for key, value in told.items()],
         }
         if compute.spot:
             longest = compute.training_timeout + compute.start_timeout
-            request["EnableManagedSpotTraining"] = True
-            request["StoppingCondition"]["MaxWaitTimeInSeconds"] = longest
-            request["CheckpointConfig"] = {"S3Uri": f"{jobs}/{name}/checkpoints"}
+            request["enable_managed_spot_training"] = True
+            request["stopping_condition"]["max_wait_time_in_seconds"] = longest
+            request["checkpoint_config"] = {"s3_uri": f"{jobs}/{name}/checkpoints"}
         return request
 
     def _follow(self, name: str) -> dict[str, Any]:
@@ -216,8 +217,10 @@ class _Training:
 
 
 def _channel(name: str, url: str) -> dict[str, Any]:
-    source = {"S3DataType": "S3Prefix", "S3Uri": url, "S3DataDistributionType": "FullyReplicated"}
-    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
+    source = {
+        "s3_data_type": "S3Prefix", "s3_uri": url, "s3_data_distribution_type": "FullyReplicated",
+    }  # fmt: skip
+    return {"channel_name": name, "data_source": {"s3_data_source": source}}
 
 
 def _refuse_unless_completed(name: str, job: dict[str, Any]) -> None:

@@ -69,7 +69,23 @@ def test_image_is_of_the_tested_airflow() -> None:
 def test_image_holds_what_is_copied() -> None:
     kept = re.findall(r"^!(\S+)", (FOLDER / "Dockerfile.dockerignore").read_text(), re.MULTILINE)
     assert all((ROOT / path).exists() for path in kept)
-    copied = re.findall(
-        r"requirements\S*\.txt|constraints\.txt", (FOLDER / "Dockerfile").read_text()
-    )
-    assert set(copied) <= set(kept)
+
+
+def test_image_installs_from_files_that_are_there() -> None:
+    dockerfile = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
+    before, _, after = dockerfile.partition("RUN python -m venv")
+    patterns = re.findall(r"\S+\.txt", " ".join(re.findall(r"^COPY (.*)", before, re.MULTILINE)))
+    kept = re.findall(r"^!(\S+)", (FOLDER / "Dockerfile.dockerignore").read_text(), re.MULTILINE)
+    copied = {
+        str(path.relative_to(ROOT))
+        for pattern in patterns
+        for path in ROOT.glob(pattern)
+        if {str(path.relative_to(ROOT)), str(path.relative_to(ROOT).parts[0])} & set(kept)
+    }
+    (wanted,) = re.findall(r"install \S+ -r (\S+)", after)
+    todo = [wanted]
+    for name in todo:
+        assert name in copied
+        text = (ROOT / name).read_text(encoding="utf-8")
+        todo += re.findall(r"^-[rc] (\S+)", text, re.MULTILINE)
+    assert len(todo) > 3
