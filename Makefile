@@ -92,7 +92,18 @@ $(AIRFLOW_VENV)/.ready: airflow/requirements.txt airflow/constraints.txt
 	@$(AIRFLOW_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r airflow/requirements.txt
 	@touch $@
 
-test: $(VENV)/.ready $(NODE_MODULES)/.ready ## Run all tests but those of Airflow
+# AWS's serving stack beside our packages: the tests and `bench-serving` run it. The released toolkit
+# asks for a module that transformers 5 no longer has; aws_stack.pth stands in for it.
+AWS_STACK := build/aws-stack
+SITE := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+
+$(AWS_STACK)/.ready: bench/aws_stack.txt bench/aws_stack.pth $(VENV)/.ready
+	@$(PYTHON) -m venv --clear --without-pip $(AWS_STACK)
+	@$(PY) -m pip --python $(AWS_STACK)/bin/python install --quiet --disable-pip-version-check --no-deps -r bench/aws_stack.txt
+	@{ $(PY) $(SITE); cat bench/aws_stack.pth; } > "$$($(AWS_STACK)/bin/python $(SITE))/aws_stack.pth"
+	@touch $@
+
+test: $(VENV)/.ready $(NODE_MODULES)/.ready $(AWS_STACK)/.ready ## Run all tests but those of Airflow
 	@$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-airflow: $(VENV)/.ready $(AIRFLOW_VENV)/.ready ## Run the DAG in a real Airflow; some minutes
@@ -112,7 +123,9 @@ format: $(VENV)/.ready ## Format the code
 
 bench: bench-demo ## Measure what this machine can measure alone; see also bench-<name>
 
-bench-%: $(VENV)/.ready ## Measure one thing: demo, training, rationales, reliability
+bench-serving: $(AWS_STACK)/.ready
+
+bench-%: $(VENV)/.ready ## Measure one thing: demo, serving, training, rationales, reliability
 	@$(PY) -m bench.$* $(ARGS)
 
 bootstrap: $(VENV)/.ready ## Prepare an AWS account: trust, roles, bucket, alarms; ARGS=--help

@@ -31,7 +31,7 @@ def measure(command: list[str], also: list[str] | None = None) -> Measured:
     peak = 0
     with subprocess.Popen(command) as process:
         while process.poll() is None:
-            peak = max(peak, _bytes_of([process.pid, *_detached(also)]))
+            peak = max(peak, bytes_of([process.pid, *_detached(also)]))
             time.sleep(SAMPLE_SECONDS)
         seconds = time.monotonic() - started
     if process.returncode:
@@ -47,7 +47,7 @@ def _detached(words: list[str] | None) -> list[int]:
     ]
 
 
-def _bytes_of(roots: list[int]) -> int:
+def bytes_of(roots: list[int]) -> int:
     """Memory of the processes and all below them, each counted once."""
     trees: dict[int, int] = {}
     for root in roots:

@@ -17,7 +17,12 @@ from tests.browser import browser
 __all__ = ["browser"]  # a fixture of all tests
 
 SHARED = Path(__file__).parents[2] / "shared"
-REQUIRABLE = {"shared": "../shared", "browser": "a Chromium", "emulator": "aws-lambda-rie"}
+REQUIRABLE = {
+    "shared": "../shared",
+    "browser": "a Chromium",
+    "emulator": "aws-lambda-rie",
+    "java": "Java",
+}
 FOREIGN_PREFIXES = ("AWS_", "GITHUB_", "RUNNER_", "SMTP_", "SAGEMAKER_", "SM_", "T5_", "MAIL_")
 
 
@@ -83,6 +88,17 @@ def candidates(packaged_once: Path, tmp_path_factory: pytest.TempPathFactory) ->
         "onnx": packaged_once / "demo" / "candidate",
         "pytorch": settings.work_dir / "candidate",
     }
+
+
+@pytest.fixture(scope="session")
+def packaged_pytorch(candidates: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build folder in which the demo profile went as far for PyTorch; read only."""
+    folder = tmp_path_factory.mktemp("build-pytorch")
+    shutil.copytree(candidates["pytorch"].parents[1], folder, dirs_exist_ok=True)
+    settings = settings_module.load("demo", folder, QUICK | {"runtime": "pytorch"})
+    for step in (evaluate, package_model):
+        step.run(settings, Clients())
+    return folder
 
 
 @pytest.fixture
