@@ -14,7 +14,7 @@ from urllib3.util import Retry
 
 from pipeline_steps import golden
 from pipeline_steps.errors import SmokeTestError
-from pipeline_steps.evaluation_artefacts import GoldenAnswer
+from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer
 from pipeline_steps.release_artefacts import SmokeReport
 
 EXAMPLE = "I absolutely loved this movie!"
@@ -36,18 +36,18 @@ BAD_REQUESTS = {  # name: (body, content type, expected status)
 def hold_to(
     api_url: str,
     model_version: str,
-    expected: list[GoldenAnswer],
+    evaluation: Evaluation,
     timeout: float,
     auth: AuthBase | None = None,
 ) -> SmokeReport:
     """Test the API at `api_url`, waiting at most `timeout` seconds for its first answer.
 
-    `auth` is what its authorizer wants to see.
+    `auth` is what its authorizer wants to see; `evaluation` holds the golden answers.
 
     Raises:
         SmokeTestError: it does not answer in time, or not what was evaluated.
     """
-    url = f"{api_url}/predict"
+    url, expected = f"{api_url}/predict", evaluation.golden
     with requests.Session() as session:
         session.auth = auth
         first_seconds = _wait_until_answering(session, url, model_version, timeout)
@@ -58,7 +58,7 @@ def hold_to(
             answer, took = _ask(session, url, want.text, model_version)
             answers.append(answer)
             seconds.append(took)
-        difference = golden.disagreement(expected, answers)
+        difference = golden.disagreement(evaluation, answers)
         if difference:
             raise SmokeTestError(f"{url}: {difference}.")
         refused = {name: _refused(session, url, name) for name in BAD_REQUESTS}

@@ -95,7 +95,7 @@ def _write_proven(settings: Settings, packed: Packed, path: Path) -> None:
                 answers = list(golden.predict(server, texts))
         except ServingError as error:
             raise PackagingError(f"The unpacked tarball does not serve. {error}") from error
-    difference = golden.disagreement(evaluation.golden, answers)
+    difference = golden.disagreement(evaluation, answers)
     if difference:
         raise PackagingError(f"The unpacked tarball answers otherwise: {difference}.")
 

@@ -54,7 +54,7 @@ def run(settings: Settings, clients: Clients, to: str = PREVIOUS, reason: str = 
         releases.go_back(settings, clients, target)
     try:
         url, timeout = api["ApiEndpoint"], settings.deploy.smoke_timeout
-        report = live_test.hold_to(url, target.model_version, evaluation.golden, timeout, auth)
+        report = live_test.hold_to(url, target.model_version, evaluation, timeout, auth)
     except SmokeTestError as error:
         raise SmokeTestError(
             f"{target.model_version} serves again, but fails its test: {error} "

@@ -36,12 +36,12 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     """
     folder = settings.environment_dir
     api, release = Api.load(folder), Release.load(folder)
-    expected, auth = Evaluation.load(settings.work_dir).golden, api_auth.auth_for(settings)
+    evaluation, auth = Evaluation.load(settings.work_dir), api_auth.auth_for(settings)
     with aws_errors(SmokeTestError, "Looking at the endpoint"):
         _refuse_other(settings, clients, release)
     try:
         report = live_test.hold_to(
-            api.api_url, release.model_version, expected, settings.deploy.smoke_timeout, auth
+            api.api_url, release.model_version, evaluation, settings.deploy.smoke_timeout, auth
         )
     except SmokeTestError as error:
         raise SmokeTestError(f"{error} {releases.undo(settings, clients)}") from error

@@ -80,13 +80,13 @@ def test_iam_guards_all_that_asks_the_model(
     url = ship(settings)
     assert ask(url).status_code == ask(url, "/health?deep=1").status_code == 403
     assert ask(url, "/").status_code == 200
-    golden = Evaluation.load(settings.work_dir).golden
+    evaluation = Evaluation.load(settings.work_dir)
     version = Release.load(settings.environment_dir).model_version
     auth = api_auth.auth_for(settings)
-    assert live_test.hold_to(url, version, golden, 10, auth).golden_answers == 2
+    assert live_test.hold_to(url, version, evaluation, 10, auth).golden_answers == 2
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "guessed")
     with pytest.raises(SmokeTestError, match="403"):
-        live_test.hold_to(url, version, golden, 0, auth)
+        live_test.hold_to(url, version, evaluation, 0, auth)
 
 
 def test_jwt_comes_and_goes(deployed: Settings) -> None:

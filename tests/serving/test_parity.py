@@ -15,7 +15,7 @@ from model.onnx_export import export_onnx
 from model.onnx_quantization import quantize
 from model.tokenizer import load_tokenizer
 
-BATCH, STEPS = 32, 25
+BATCH, STEPS = 32, 15
 Answers = list[tuple[str, float]]
 
 
