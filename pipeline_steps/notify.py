@@ -57,6 +57,7 @@ def compose(settings: Settings, report: RunReport) -> EmailMessage:
     rows += _origin(report.origin) if report.origin else []
     rows += [("Gate overridden", report.override)] if report.override else []
     rows += [("Metrics", _metrics(report))] if report.metrics else []
+    rows += [("Report", report.report_url)] if report.report_url else []
     rows += [("API", report.api_url)] if report.api_url else []
     rows += [("Endpoint", report.endpoint_name)] if report.endpoint_name else []
     rows += [("Cost", report.cost)] if report.cost else []

@@ -116,7 +116,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class RunReport(Artefact):
-    """A whole run: what each step did, and the error that ended it, if one did."""
+    """A whole run: what each step did, and the error that ended it, if one did.
+
+    `report_url` is where GitHub keeps `report.html`; elsewhere it lies in the work folder.
+    """
 
     FILE: ClassVar[str] = "run.json"
     STEP: ClassVar[str] = "__main__"
@@ -131,6 +134,7 @@ class RunReport(Artefact):
     error: str | None = None
     origin: Origin | None = None
     override: str | None = None  # why a model went on that failed a rule of the gate
+    report_url: str | None = None
 
     @property
     def failed(self) -> StepRecord | None:

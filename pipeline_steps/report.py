@@ -14,8 +14,6 @@ from pipeline_steps.files import write_atomically
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
-FILE = "report.html"
-
 
 def run(settings: Settings, clients: Clients) -> Outcome:
     """Write `report.html`.
@@ -24,7 +22,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
         ConfigurationError: there is no evaluation yet, or it is of another candidate.
     """
     page = report_page.render(report_content.gather(settings))
-    path = settings.work_dir / FILE
+    path = settings.work_dir / report_content.FILE
     write_atomically(path, lambda file: file.write_text(page, encoding="utf-8"))
     return Outcome("done", f"{path}, {len(page.encode()) / 1000:,.0f} kB")
 

@@ -18,6 +18,7 @@ from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 
 ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")
+FILE = "report.html"  # the report itself
 MOST_POINTS = 60  # of a training curve
 Told = TypeVar("Told", TrainingReport, ExportReport, Manifest)
 

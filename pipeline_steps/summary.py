@@ -2,35 +2,22 @@
 
     python -m pipeline_steps.summary --profile sst2
 
-Reads what the steps wrote; prints Markdown, and on GitHub appends it to the job's summary. With a
-bucket it compares with the model that production serves.
+Reads what the steps wrote; prints Markdown, and on GitHub appends it to the job's summary. It is
+the report in short, from the same words and numbers, and links to it.
 """
 
 import sys
-from dataclasses import dataclass
-from typing import Any
 
-from pipeline_steps import cost, github, markdown, releases, step, workflow_run
-from pipeline_steps.aws import Clients, aws_errors
-from pipeline_steps.errors import ConfigurationError, DeployError, PipelineError
+from pipeline_steps import cost, github, markdown, report_content, step, workflow_run
+from pipeline_steps.aws import Clients
 from pipeline_steps.evaluation_artefacts import Evaluation
-from pipeline_steps.model_artefacts import Manifest, TrainingReport
-from pipeline_steps.release_artefacts import Api, Release, ReleaseRecord, RunReport, SmokeReport
-from pipeline_steps.setting_groups import Environment
+from pipeline_steps.model_artefacts import TrainingReport
+from pipeline_steps.release_artefacts import RunReport
+from pipeline_steps.report_content import percent
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
-ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")
-MOST_POINTS = 60  # of the training curve, and rows of its table
-MOST_ROWS = 20  # of mistakes
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The model that production serves, or served before this run; or why that is not known."""
-
-    evaluation: Evaluation | None
-    note: str
+MOST_ROWS = 20  # of mistakes, rules, slices and tests
 
 
 def run(settings: Settings, clients: Clients) -> Outcome:
@@ -39,42 +26,21 @@ def run(settings: Settings, clients: Clients) -> Outcome:
         report = workflow_run.report(settings.profile)
     else:
         report = RunReport.load(settings.work_dir)
-    text = render(settings, report, champion(settings, clients))
+    text = render(settings, report)
     print(text)
     github.add_summary(text)
     return Outcome("done", f"{len(text):,} characters")
 
 
-def champion(settings: Settings, clients: Clients) -> Champion:
-    """What production serves beside the model of this run."""
-    if not settings.deploy.bucket:
-        return Champion(None, "There is no production to compare with: MODEL_BUCKET is not set.")
-    live = settings.in_environment("production")
-    manifest = Manifest.find(settings.work_dir)
-    try:
-        with aws_errors(DeployError, "Reading what production serves"):
-            for known in releases.newest_first(live, clients):
-                if not manifest or known.tarball_sha256 != manifest.tarball_sha256:
-                    return Champion(releases.evaluation_of(clients, known), _since(known))
-    except PipelineError as error:  # the run's own verdict stands without it
-        return Champion(None, f"What production serves could not be read: {error}")
-    return Champion(None, "Production has no other model to compare with.")
-
-
-def _since(known: ReleaseRecord) -> str:
-    return f"Compared with {known.model_version}, released at {known.released_at}."
-
-
-def render(settings: Settings, report: RunReport, against: Champion) -> str:
+def render(settings: Settings, report: RunReport) -> str:
     """The page; bounded, whatever the files hold."""
     folder = settings.work_dir
     evaluation = Evaluation.find(folder)
     training = TrainingReport.find(folder / "checkpoint")
     sections = [
         _verdict(report),
-        _figures(settings, evaluation, against) if evaluation else "",
-        _confusion(evaluation) if evaluation else "",
-        _mistakes(evaluation) if evaluation else "",
+        _link(settings, report),
+        *(_judged(settings, evaluation) if evaluation else ()),
         _curve(training) if training else "",
         _places(settings),
         _durations(report),
@@ -99,49 +65,83 @@ def _verdict(report: RunReport) -> str:
     )
 
 
-def _figures(settings: Settings, evaluation: Evaluation, against: Champion) -> str:
-    bar, best = settings.gate.min_accuracy, against.evaluation
-    low, high = evaluation.accuracy_interval
-    bar_met = f"{_percent(bar)} ({'met' if evaluation.accuracy >= bar else 'not met'})"
-    rows = [
-        (
-            "accuracy",
-            _percent(evaluation.accuracy),
-            bar_met,
-            _of(best, "accuracy"),
-        ),
-        ("95 % interval", f"{_percent(low)} to {_percent(high)}", "", ""),
-        ("F1 of POSITIVE", _percent(evaluation.f1), "", _of(best, "f1")),
-        ("sentences", f"{evaluation.rows:,}", "", f"{best.rows:,}" if best else ""),
+def _link(settings: Settings, report: RunReport) -> str:
+    """Where the whole report is: on GitHub an artifact that opens in the browser."""
+    if report.report_url:
+        return f"[The report of the model]({report.report_url}), with all of this and more"
+    path = settings.work_dir / report_content.FILE
+    return f"The report of the model: {markdown.escaped(path)}" if path.is_file() else ""
+
+
+def _judged(settings: Settings, evaluation: Evaluation) -> list[str]:
+    return [
+        _rules(evaluation),
+        _figures(settings, evaluation),
+        _confusion(evaluation),
+        _slices(evaluation),
+        _behaviour(evaluation),
+        _mistakes(evaluation),
     ]
-    note = markdown.escaped(against.note)
-    if best and best.data_hash != evaluation.data_hash:
-        note += " It was evaluated on other data: the figures do not compare."
-    head = ("", "this model", "bar", "production")
+
+
+def _rules(evaluation: Evaluation) -> str:
+    """The rules that do not hold, or warn; that the others hold is said by the line above them."""
+    _, line = report_content.verdict(evaluation)
+    broken = [rule for rule in evaluation.rules if rule.verdict != "pass"]
+    rows = [
+        ({"fail": "❌", "warn": "⚠️"}[rule.verdict], rule.name, rule.detail)
+        for rule in report_content.ranked(broken)[:MOST_ROWS]
+    ]
+    shown = f"\n\n{markdown.table(('', 'rule', 'what was found'), rows)}" if rows else ""
+    return f"## Judgement\n\n{markdown.escaped(line)}{shown}"
+
+
+def _figures(settings: Settings, evaluation: Evaluation) -> str:
+    rows = [
+        (each.name, each.value, each.bar, each.champion)
+        for each in report_content.figures(evaluation, settings.gate.min_accuracy)
+    ]
+    note = markdown.escaped(report_content.champion_note(evaluation.champion))
+    head = ("", "this model", "bar", "champion")
     return f"## Figures\n\n{markdown.table(head, rows)}\n\n{note}"
 
 
-def _of(evaluation: Evaluation | None, name: str) -> str:
-    return _percent(getattr(evaluation, name)) if evaluation else ""
-
-
-def _percent(share: float) -> str:
-    return f"{share:.2%}"
-
-
 def _confusion(evaluation: Evaluation) -> str:
-    labels = list(evaluation.confusion_matrix)[:10]
-    rows = [
-        [want, *(evaluation.confusion_matrix[want].get(got, 0) for got in labels)]
-        for want in labels
-    ]
-    head = ["is \\ was answered", *labels]
+    labels, counts = report_content.confusion(evaluation)
+    rows = [(want, *row[:10]) for want, row in zip(labels[:10], counts, strict=False)]
+    head = ["is \\ was answered", *labels[:10]]
     return f"## Right and wrong\n\n{markdown.table(head, rows)}"
+
+
+def _slices(evaluation: Evaluation) -> str:
+    rows = [
+        (each.name, each.description, f"{each.rows:,}", percent(each.accuracy or 0),
+         report_content.interval(each.interval))
+        for each in evaluation.slices[:MOST_ROWS]
+        if each.interval
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    head = ("slice", "what it is", "sentences", "accuracy", "95 % interval")
+    return markdown.folded(f"{len(rows)} slices", markdown.table(head, rows))
+
+
+def _behaviour(evaluation: Evaluation) -> str:
+    if not evaluation.behaviour:
+        return ""
+    rows = [
+        (name, len(tests), f"{sum(test.cases for test in tests):,}",
+         percent(report_content.pass_rate(tests)))
+        for name, tests in report_content.by_capability(evaluation).items()
+    ]  # fmt: skip
+    share = percent(report_content.pass_rate(evaluation.behaviour))
+    shown = markdown.table(("what is tested", "tests", "cases", "passed"), rows[:MOST_ROWS])
+    return markdown.folded(f"Behaviour: {share} of the cases pass", shown)
 
 
 def _mistakes(evaluation: Evaluation) -> str:
     rows = [
-        (mistake.text, mistake.label, mistake.answered, _percent(mistake.score))
+        (mistake.text, mistake.label, mistake.answered, percent(mistake.score))
         for mistake in evaluation.mistakes[:MOST_ROWS]
     ]
     if not rows:
@@ -151,42 +151,24 @@ def _mistakes(evaluation: Evaluation) -> str:
 
 
 def _curve(training: TrainingReport) -> str:
-    history: list[dict[str, Any]] = training.result.get("history", [])
-    if not history:
+    points = report_content.curve_points(training)
+    if not points:
         return ""
-    # The last point of each stretch, so that a long training keeps its shape and its end.
-    stride = -(-len(history) // MOST_POINTS)
-    points = history[::-1][::stride][::-1]
     steps = [point["step"] for point in points]
     accuracies = [point["validation_accuracy"] for point in points]
     chart = markdown.chart("Accuracy on the validation set", "step", steps, "accuracy", accuracies)
-    rows = [
-        (
-            point["step"],
-            f"{point['epoch']:.2f}",
-            f"{point['train_loss']:.4f}",
-            f"{point['validation_loss']:.4f}",
-            _percent(point["validation_accuracy"]),
-        )
-        for point in points
-    ]
-    head = ("step", "epoch", "training loss", "validation loss", "accuracy")
-    shown = markdown.folded("The curve in numbers", markdown.table(head, rows))
-    seconds, device = training.result.get("seconds", 0), training.result.get("device", "?")
-    told = f"Trained for {seconds:,.0f} s on {markdown.escaped(device)}."
+    shown = markdown.folded(
+        "The curve in numbers", markdown.table(*report_content.curve_table(points))
+    )
+    told = markdown.escaped(report_content.training_note(training))
     return f"## Training\n\n{told}\n\n{chart}\n\n{shown}"
 
 
 def _places(settings: Settings) -> str:
-    rows = []
-    for environment in ENVIRONMENTS:
-        folder = settings.in_environment(environment).environment_dir
-        release, api, smoke = Release.find(folder), Api.find(folder), SmokeReport.find(folder)
-        if release:
-            tested = f"{smoke.golden_answers} golden answers" if smoke else "failed, or not reached"
-            rows.append(
-                (environment, release.endpoint_config_name, api.api_url if api else "", tested)
-            )
+    rows = [
+        (place.environment, place.endpoint, place.api_url, place.tested)
+        for place in report_content.places(settings)
+    ]
     if not rows:
         return ""
     head = ("where", "endpoint configuration", "API", "smoke test")
@@ -202,12 +184,8 @@ def _durations(report: RunReport) -> str:
 
 
 def _cost(settings: Settings) -> str:
-    try:
-        made = cost.of_build(settings.in_environment("production"))
-    except ConfigurationError as error:
-        return f"No estimate of cost: {markdown.escaped(error)}"
-    title = f"Cost on AWS: about {made.total:,.2f} USD a month"
-    return markdown.folded(title, cost.as_table(made))
+    made, note = report_content.estimated_cost(settings)
+    return markdown.folded(note, cost.as_table(made)) if made else markdown.escaped(note)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def report(profile: str) -> RunReport:
     jobs: dict[str, Any] = json.loads(os.environ[JOBS])
     steps = {name: _steps_of(job) for name, job in jobs.items()}
     records = [record for name in jobs for record in _records(name, jobs[name], steps[name])]
+    report_page = steps.get("evaluate", {}).get("report_page", {}).get("outputs", {})
     told = [step.get("outputs", {}) for of_job in steps.values() for step in of_job.values()]
     production = steps.get(f"{DEPLOY}production", {})
     failed = next((record for record in records if record.status == "failed"), None)
@@ -41,6 +42,7 @@ def report(profile: str) -> RunReport:
         error=failed.detail if failed else None,
         origin=origin(),
         override=_first(told, "override"),
+        report_url=report_page.get("artifact-url"),
     )
 
 

@@ -9,28 +9,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_steps import markdown, summary
+from pipeline_steps import markdown, report_content, summary
 from pipeline_steps.aws import Clients
-from pipeline_steps.evaluation_artefacts import Evaluation, Mistake
-from pipeline_steps.model_artefacts import Manifest, TrainingReport
+from pipeline_steps.evaluation_artefacts import Champion, Evaluation, Mistake, Rule
+from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.release_artefacts import RunReport, StepRecord
+from pipeline_steps.report_content import percent
 from pipeline_steps.settings import Settings
-from pipeline_steps.summary import Champion, render
+from pipeline_steps.summary import render
+from tests.pipeline_steps.judged import judged
 
-NOBODY = Champion(None, "Nothing to compare with.")
 GOOD = RunReport(
     "demo", "0123456789ab", [StepRecord("smoke_test", "done", 2.0, "fine", "production")]
 )
 HOSTILE = "<script>alert(1)</script> | **bold** [a](http://b) `code` @team #1\n\n# Title ![x](y)"
 
 
+def cells(*texts: object) -> str:
+    return f"| {' | '.join(map(markdown.escaped, texts))} |"
+
+
 def test_page_tells_what_was_made(packaged: Settings) -> None:
-    evaluation = Evaluation.load(packaged.work_dir)
-    better = Champion(dataclasses.replace(evaluation, accuracy=0.987), "Compared with 9876.")
-    page = render(packaged, GOOD, better)
+    evaluation = judged(Evaluation.load(packaged.work_dir))
+    evaluation.save(packaged.work_dir)
+    page = render(packaged, GOOD)
     assert page.startswith("# ✅ 0123456789ab is live")
-    assert f"| accuracy | {evaluation.accuracy:.2%} |".replace("-", "&#45;") in page
-    assert "98.70%" in page
+    assert (
+        cells("accuracy", percent(evaluation.accuracy), f"{percent(0)} (met)", percent(0.951))
+        in page
+    )
+    assert markdown.escaped("It may ship: no rule forbids it, 1 of 3 warns.") in page
+    assert cells("⚠️", "slice: negation", "negation: 0.880 on 102 sentences.") in page
+    assert "31 that only" in page
+    assert cells("temporal", 1, 60, percent(0.9)) in page
     counts = evaluation.confusion_matrix["NEGATIVE"]
     assert f"| NEGATIVE | {counts['NEGATIVE']} | {counts['POSITIVE']} |" in page
     assert "xychart-beta" in page
@@ -43,7 +54,7 @@ def test_page_tells_what_was_made(packaged: Settings) -> None:
 def test_failure_comes_first_with_its_reason(packaged: Settings) -> None:
     failed = [StepRecord("evaluate", "failed", 0, "below the bar", None, "evaluate")]
     report = dataclasses.replace(GOOD, steps=failed, error="Accuracy 0.5 is below the bar.")
-    page = render(packaged, report, NOBODY)
+    page = render(packaged, report)
     first, _, reason, *_ = page.splitlines()
     assert first == "# ❌ evaluate failed, 0123456789ab"
     assert "below the bar" in reason
@@ -52,15 +63,25 @@ def test_failure_comes_first_with_its_reason(packaged: Settings) -> None:
 
 def test_empty_folder_has_a_page_too(packaged: Settings, tmp_path: Path) -> None:
     nothing = dataclasses.replace(packaged, build_dir=tmp_path / "nothing")
-    assert render(nothing, GOOD, NOBODY).startswith("# ✅")
+    assert render(nothing, GOOD).startswith("# ✅")
 
 
 def test_hostile_and_huge_data_stays_text_and_small(packaged: Settings) -> None:
     # GIVEN sentences, versions and errors that are markup, and long
     folder = packaged.work_dir
     evaluation = Evaluation.load(folder)
+    full = judged(evaluation)
     mistakes = [Mistake(HOSTILE * 1000, HOSTILE, HOSTILE, 0.9)] * 1000
-    dataclasses.replace(evaluation, mistakes=mistakes).save(folder)
+    rules = [Rule(HOSTILE, "fail", None, None, HOSTILE * 1000)] * 1000
+    slices = [dataclasses.replace(full.slices[0], name=HOSTILE, description=HOSTILE)] * 1000
+    tests = [
+        dataclasses.replace(full.behaviour[0], capability=f"{number} {HOSTILE}")
+        for number in range(1000)
+    ]
+    dataclasses.replace(
+        full, mistakes=mistakes, rules=rules, slices=slices, behaviour=tests,
+        champion=Champion(HOSTILE * 1000), override=HOSTILE * 1000,
+    ).save(folder)  # fmt: skip
     training = TrainingReport.load(folder / "checkpoint")
     (point,) = training.result["history"]
     history = [point | {"step": number} for number in range(100_000)]
@@ -68,7 +89,7 @@ def test_hostile_and_huge_data_stays_text_and_small(packaged: Settings) -> None:
     dataclasses.replace(training, result=result).save(folder / "checkpoint")
     steps = [StepRecord(HOSTILE, "failed", 1, HOSTILE * 1000)] * 1000
     report = RunReport("demo", HOSTILE, steps, error=HOSTILE * 1000)
-    page = render(packaged, report, Champion(None, HOSTILE * 1000))
+    page = render(packaged, report)
     # THEN the page is far below GitHub's 1 MiB, and holds no markup but ours
     assert len(page.encode()) < 200_000
     assert "<script" not in page
@@ -77,7 +98,7 @@ def test_hostile_and_huge_data_stays_text_and_small(packaged: Settings) -> None:
     assert "@team" not in page
     chart = re.search(r"x-axis \"step\" \[(.*)\]", page)
     assert chart is not None
-    assert len(chart[1].split(",")) == summary.MOST_POINTS
+    assert len(chart[1].split(",")) == report_content.MOST_POINTS
     assert chart[1].endswith('"99999"')
 
 
@@ -93,13 +114,12 @@ def test_escaped_text_is_one_line_without_markup(text: str) -> None:
     assert html.unescape(markdown.escaped(text, most=len(text) + 1)) == printable
 
 
-def test_production_is_compared_where_there_is_a_bucket(packaged: Settings) -> None:
-    assert "MODEL_BUCKET is not set" in summary.champion(packaged, Clients()).note
-    deploy = dataclasses.replace(packaged.deploy, bucket="a-bucket")
-    # AND what AWS refuses does not cost the run its page
-    told = summary.champion(dataclasses.replace(packaged, deploy=deploy), Clients()).note
-    assert "could not be read" in told or "no other model" in told
-    assert Manifest.find(packaged.work_dir) is not None
+def test_page_says_where_the_report_is(packaged: Settings) -> None:
+    assert "The report" not in render(packaged, GOOD)
+    (packaged.work_dir / "report.html").touch()
+    assert "The report of the model: " in render(packaged, GOOD)
+    url = "https://github.com/you/your-fork/actions/runs/1/artifacts/2"
+    assert f"]({url})" in render(packaged, dataclasses.replace(GOOD, report_url=url))
 
 
 def test_page_is_appended_on_github(

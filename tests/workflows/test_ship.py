@@ -64,9 +64,7 @@ def test_merge_ends_with_an_answering_production(repository: Repository, shipped
     assert "merger (push): Shorter sentences (#12)" in text
     # AND what was deployed is attested, and was packed in this run
     assert len(shipped.attestations) == 1
-    assert {login["environment"] for login in shipped.logins} == {
-        "staging", "production", "monitor",
-    }  # fmt: skip
+    assert {login["environment"] for login in shipped.logins} == {"staging", "production"}
 
 
 def test_unchanged_model_is_not_trained_again(repository: Repository, shipped: Run) -> None:
@@ -86,12 +84,17 @@ def test_model_below_the_bar_is_not_deployed(repository: Repository, shipped: Ru
     assert results["pipeline.evaluate"] == "failure"
     assert results["pipeline.package"] == results["pipeline.deploy-staging"] == "skipped"
     assert repository.answers() == before
-    # THEN annotation, page and mail say why
+    # THEN annotation, page and mail say why, and the report of the refused model is linked
     assert "below the bar of 0.999" in run.jobs["pipeline.evaluate"].errors()[0]
     assert "below the bar of 0&#46;999" in run.summaries() or "below the bar" in run.summaries()
+    (report,) = [kept for kept in run.artifacts if kept.name == "report.html"]
+    assert report.days == 90
+    link = f"/actions/runs/1234567890/artifacts/{report.id}"
+    assert f"{link})" in run.summaries()
     subject, text = repository.mailed()
     assert "failed in evaluate" in subject
     assert "below the bar of 0.999" in text
+    assert link in text
     assert "Production is untouched." in text
 
 
