@@ -115,6 +115,10 @@ def _view(content: Content) -> dict[str, Any]:
         ],
         "calibration_rows": _calibration_rows(evaluation),
         "capabilities": by_capability(evaluation),
+        "gate_rows": [
+            (name.replace("_", " "), "none" if value is None else f"{value:.3f}")
+            for name, value in (evaluation.rationales or {}).items()
+        ],
         "split_rows": [
             (name, f"{split.rows:,}", percent(split.positive_share), f"{split.mean_words:.1f}")
             for name, split in (data.splits.items() if data else ())
@@ -136,6 +140,7 @@ def _sections(content: Content) -> dict[str, str]:
         "slices": ("Slices", any(each.interval for each in evaluation.slices)),
         "behaviour": ("Behaviour", evaluation.behaviour),
         "mistakes": ("Worst mistakes", evaluation.mistakes),
+        "gate": ("The gate", evaluation.rationales),
         "data": ("Data", content.data),
         "lineage": ("Where it comes from", True),
         "live": ("Where it serves", content.places),

@@ -66,7 +66,7 @@ def test_report_tells_everything_in_one_valid_file(content: Content) -> None:
     told = prose(page)
     # THEN the verdict comes first, and every section is there
     sections = ["rules", "figures", "training", "confusion", "calibration", "slices", "behaviour",
-                "mistakes", "data", "lineage", "cost"]  # fmt: skip
+                "mistakes", "gate", "data", "lineage", "cost"]  # fmt: skip
     assert [name for name in ids(page) if name in sections] == sections
     assert told.index("It may ship: no rule forbids it, 1 of 3 warns.") < told.index("Rules")
     assert f"{100 * content.evaluation.accuracy:.1f} %" in told
@@ -186,7 +186,7 @@ def test_what_nobody_has_written_is_left_out(packaged: Settings) -> None:
     kept = Evaluation.load(packaged.work_dir)
     alone = dataclasses.replace(packaged, build_dir=packaged.build_dir / "alone")
     old = {"slices": [], "behaviour": [], "calibration": None, "champion": None, "footprint": None,
-           "rules": [], "mistakes": []}  # fmt: skip
+           "rules": [], "mistakes": [], "rationales": None}  # fmt: skip
     dataclasses.replace(kept, **old).save(alone.work_dir)
     report.run(alone, Clients())
     page = (alone.work_dir / "report.html").read_text(encoding="utf-8")
