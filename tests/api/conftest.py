@@ -32,13 +32,15 @@ class LiveApi:
 
     def predict(self, inputs: Any, **parameters: bool) -> requests.Response:
         """The answer to POST /predict."""
-        body = {"inputs": inputs} | ({"parameters": parameters} if parameters else {})
-        return requests.post(f"{self.url}/predict", json=body, timeout=30)
+        return self.post({"inputs": inputs} | ({"parameters": parameters} if parameters else {}))
 
-    def release(self, **overrides: Any) -> None:
-        """Bring the API to other settings, as a change of the profile would."""
-        settings = settings_module.load("demo", self.settings.build_dir, LIVE | overrides)
-        create_api.run(settings, self.clients)
+    def post(self, body: Any) -> requests.Response:
+        """The answer to POST /predict with any JSON."""
+        return self.ask("POST", "/predict", json=body)
+
+    def ask(self, method: str, path: str, **more: Any) -> requests.Response:
+        """The answer to any request."""
+        return requests.request(method, self.url + path, timeout=60, **more)
 
     def log_lines(self) -> list[str]:
         """All that the function and the gateway have logged."""
