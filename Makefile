@@ -125,7 +125,7 @@ bench: bench-demo ## Measure what this machine can measure alone; see also bench
 
 bench-serving: $(AWS_STACK)/.ready
 
-bench-%: $(VENV)/.ready ## Measure one thing: demo, serving, training, rationales, reliability
+bench-%: $(VENV)/.ready ## Measure one thing: api, demo, serving, training, rationales, reliability
 	@$(PY) -m bench.$* $(ARGS)
 
 bootstrap: $(VENV)/.ready ## Prepare an AWS account: trust, roles, bucket, alarms; ARGS=--help

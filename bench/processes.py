@@ -39,6 +39,11 @@ def measure(command: list[str], also: list[str] | None = None) -> Measured:
     return Measured(seconds, peak)
 
 
+def memory_of(words: list[str]) -> int:
+    """Bytes of the detached processes whose command line holds `words`, and of all below them."""
+    return bytes_of(_detached(words))
+
+
 def _detached(words: list[str] | None) -> list[int]:
     return [
         process.pid
