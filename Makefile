@@ -18,7 +18,7 @@ AWS_FLAGS := $(if $(API_PORT),--api-port $(API_PORT))
 # What may be given to `make pipeline`; an empty value leaves the profile's.
 FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
 
-.PHONY: help setup node-modules emulator demo pipeline train score summary report serve stop airflow test test-airflow lint lint-workflows format bench bootstrap lock clean
+.PHONY: help setup node-modules emulator demo pipeline evaluate compare train score summary report serve stop airflow test test-airflow lint lint-workflows format bench bootstrap lock clean
 
 help: ## Show this help
 	@echo 'T5 Sentiment: train, judge, ship and watch a T5 sentiment model'
@@ -67,6 +67,12 @@ pipeline: $(VENV)/.ready ## The same for PROFILE=, DATA=, BACKBONE= and any flag
 train: $(VENV)/.ready ## Train PROFILE= and no more; PROCESSES=2 share each batch (torchrun)
 	@$(PY) -m pipeline_steps.check_data $(FLAGS)
 	@$(if $(PROCESSES),$(PY) -m torch.distributed.run --standalone --nproc-per-node $(PROCESSES),$(PY)) -m pipeline_steps.train $(FLAGS)
+
+evaluate: $(VENV)/.ready ## Judge the model of PROFILE= on any labelled file, DATA=
+	@$(PY) -m pipeline_steps.evaluate_file --input "$(DATA)" --profile $(PROFILE) $(ARGS)
+
+compare: $(VENV)/.ready ## Two models side by side, A= and B=: profiles, candidate folders or tarballs
+	@$(PY) -m pipeline_steps.compare --a "$(A)" --b "$(B)" --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(ARGS)
 
 score: $(VENV)/.ready ## Score INPUT= (.csv .tsv .jsonl .txt .parquet) into OUTPUT= with the packaged model
 	@$(PY) -m pipeline_steps.score --input "$(INPUT)" --output "$(OUTPUT)" $(FLAGS)

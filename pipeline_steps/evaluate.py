@@ -10,7 +10,6 @@ after it runs, unless a person says why it may, with --override.
 import dataclasses
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from model.data import Splits
@@ -26,10 +25,11 @@ from pipeline_steps import (
     step,
 )
 from pipeline_steps.aws import Clients
+from pipeline_steps.candidate import explained, temperature_of
 from pipeline_steps.checked_data import read_checked_data
 from pipeline_steps.console import ProgressReporter
 from pipeline_steps.errors import TrainingFailedError
-from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer, Mistake, Token
+from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer
 from pipeline_steps.files import file_hash, file_hashes, hash_of
 from pipeline_steps.fingerprint import MODEL_SOURCES
 from pipeline_steps.model_artefacts import DataReport, ExportReport
@@ -161,25 +161,6 @@ def measure(
         fp32_accuracy=exported.fp32_accuracy,
         **tally.figures(),
     )
-
-
-def temperature_of(folder: Path) -> float:
-    """What serving divides the logits by, as the model's configuration has it."""
-    config = json.loads((folder / "config.json").read_bytes())
-    return float(config.get("temperature", 1.0))
-
-
-def explained(server: ServingProcess, mistakes: list[Mistake]) -> list[Mistake]:
-    """The same mistakes, each with the gate of its tokens.
-
-    Raises:
-        ServingError: the server does not answer.
-    """
-    texts = [mistake.text for mistake in mistakes]
-    return [
-        dataclasses.replace(mistake, explanation=[Token(**token) for token in said["explanation"]])
-        for mistake, said in zip(mistakes, golden.ask(server, texts, explain=True), strict=True)
-    ]
 
 
 if __name__ == "__main__":
