@@ -18,7 +18,7 @@ AWS_FLAGS := $(if $(API_PORT),--api-port $(API_PORT))
 # What may be given to `make pipeline`; an empty value leaves the profile's.
 FLAGS := --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(if $(BACKBONE),--backbone $(BACKBONE)) $(ARGS)
 
-.PHONY: help setup node-modules emulator demo pipeline evaluate compare train score summary report serve stop airflow test test-airflow lint lint-workflows format bench bootstrap lock clean
+.PHONY: help setup node-modules emulator demo pipeline evaluate compare train tune score summary report serve stop airflow test test-airflow lint lint-workflows format bench bootstrap lock clean
 
 help: ## Show this help
 	@echo 'T5 Sentiment: train, judge, ship and watch a T5 sentiment model'
@@ -27,7 +27,7 @@ help: ## Show this help
 
 setup: $(VENV)/.ready ## Install everything into .venv (the other targets do it when needed)
 
-$(VENV)/.ready: requirements.txt requirements-aws.txt requirements-sagemaker.txt requirements-dev.txt serving/requirements.txt constraints.txt
+$(VENV)/.ready: requirements.txt requirements-aws.txt requirements-sagemaker.txt requirements-dev.txt requirements-experiments.txt serving/requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || { echo 'Python 3.11.4 or newer is needed; name one with PYTHON=...'; exit 2; }
 	@echo 'Setting up .venv (once; a few minutes) ...'
 	@$(PYTHON) -m venv $(VENV)
@@ -73,6 +73,10 @@ evaluate: $(VENV)/.ready ## Judge the model of PROFILE= on any labelled file, DA
 
 compare: $(VENV)/.ready ## Two models side by side, A= and B=: profiles, candidate folders or tarballs
 	@$(PY) -m pipeline_steps.compare --a "$(A)" --b "$(B)" --profile $(PROFILE) $(if $(DATA),--data $(DATA)) $(ARGS)
+
+tune: $(VENV)/.ready ## Search PROFILE='s training settings; TRIALS=12 of STEPS=200 each
+	@$(PY) -m pipeline_steps.check_data $(FLAGS)
+	@$(PY) -m pipeline_steps.tune $(if $(TRIALS),--trials $(TRIALS)) $(if $(STEPS),--trial-steps $(STEPS)) $(FLAGS)
 
 score: $(VENV)/.ready ## Score INPUT= (.csv .tsv .jsonl .txt .parquet) into OUTPUT= with the packaged model
 	@$(PY) -m pipeline_steps.score --input "$(INPUT)" --output "$(OUTPUT)" $(FLAGS)

@@ -25,7 +25,7 @@ from model.report import TrainingProgress
 from model.settings import TrainingSettings
 from model.training import train
 
-WARM_UP = 3  # steps that are not timed: memory is first asked for, code first loaded
+WARM_UP = 2  # steps that are not timed: memory is first asked for, code first loaded
 PADDED_TOKENS = 128
 
 

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from model.modeling import T5ForSentimentClassification
 from model.optimization import seed_of
-from model.reinforce import reinforce_loss
+from model.reinforce import reinforce_loss, smoothed_cross_entropy
 from model.report import TrainingError
 from model.settings import TrainingSettings
 from model.workers import Workers, lost_workers
@@ -35,7 +35,10 @@ class Objective(nn.Module):
         """Give the loss of a batch, a scalar, and scalars that tell of it."""
         if self.settings.reinforce:
             return reinforce_loss(self.model, batch, self.settings)
-        loss = self.model(**batch).loss
+        output = self.model(**batch)
+        loss, smoothing = output.loss, self.settings.label_smoothing
+        if smoothing:
+            loss = smoothed_cross_entropy(output.logits, batch["labels"], smoothing).mean()
         return loss, {"loss": loss.detach()}
 
 

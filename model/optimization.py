@@ -1,6 +1,7 @@
 """What the training loop computes with: device, precision, AdamW's groups, the learning rate."""
 
 import math
+import re
 import resource
 import sys
 from collections.abc import Iterator
@@ -69,20 +70,30 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Split the weights by part (backbone, gate, head) and by decay (matrices only).
 
-    Each group keeps its peak learning rate under "peak", for the schedule to scale.
+    Each group keeps its peak learning rate under "peak", for the schedule to scale. The backbone's
+    is lower the deeper a layer lies, by `layer_decay` a layer, embeddings being the deepest.
     """
     rates = {"gate": settings.gate_learning_rate, "classifier": settings.head_learning_rate}
     embeddings = {id(item.weight) for item in model.modules() if isinstance(item, nn.Embedding)}
-    groups: dict[tuple[str, bool], dict[str, Any]] = {}
+    groups: dict[tuple[str, float, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         part = name.split(".")[0]
-        rate = rates.get(part, settings.learning_rate)
+        above = _layers_above(name, model.config.num_layers)
+        rate = rates.get(part, settings.learning_rate * settings.layer_decay**above)
         decays = parameter.ndim > 1 and id(parameter) not in embeddings
         group = {"params": [], "lr": rate, "peak": rate}
         group["weight_decay"] = settings.weight_decay if decays else 0.0
-        key = (part if part in rates else "backbone", decays)
+        key = (part if part in rates else "backbone", rate, decays)
         groups.setdefault(key, group)["params"].append(parameter)
     return list(groups.values())
+
+
+def _layers_above(name: str, layers: int) -> int:
+    """How many layers lie between a weight of the backbone and the head, its own among them."""
+    found = re.match(r"encoder\.block\.(\d+)\.", name)
+    if found:
+        return layers - int(found[1])
+    return 0 if name.startswith("encoder.final_layer_norm") else layers + 1
 
 
 def plan_steps(epoch_steps: int, settings: TrainingSettings) -> tuple[int, set[int]]:

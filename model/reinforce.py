@@ -48,10 +48,13 @@ def reinforce_loss(
     input_ids, mask, labels = batch["input_ids"], batch["attention_mask"], batch["labels"]
     hidden_states, gate_logits = model.encode(input_ids, mask)
     gate = torch.sigmoid(gate_logits).detach()
-    whole = _cross_entropy(model.classify(hidden_states, gate * mask), labels).mean()
+    smoothing = settings.label_smoothing
+    logits = model.classify(hidden_states, gate * mask)
+    whole = smoothed_cross_entropy(logits, labels, smoothing).mean()
     actions = action_mask(input_ids, mask)
     keep = sample_keep(gate_logits, actions, settings.reinforce_samples)
-    of_sample = _cross_entropy(_classify_kept(model, batch, gate, keep[0], actions), labels).mean()
+    logits = _classify_kept(model, batch, gate, keep[0], actions)
+    of_sample = smoothed_cross_entropy(logits, labels, smoothing).mean()
     tried = keep
     if settings.reinforce_baseline == "self-critical":
         tried = torch.cat([keep, ((gate_logits > 0) & actions).unsqueeze(0).to(keep.dtype)])
@@ -71,8 +74,11 @@ def reinforce_loss(
     }
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    return nn.functional.cross_entropy(logits.float(), labels, reduction="none")
+def smoothed_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy (B,) in nats, where `smoothing` of each label goes to all classes alike."""
+    return nn.functional.cross_entropy(
+        logits.float(), labels, reduction="none", label_smoothing=smoothing
+    )
 
 
 def _classify_kept(
@@ -104,7 +110,7 @@ def _log_likelihoods(
     model.eval()
     logits = _classify_kept(model, repeated, gates, keep.flatten(0, 1), allowed)
     model.train()
-    return -_cross_entropy(logits, repeated["labels"]).view(samples, -1)
+    return -smoothed_cross_entropy(logits, repeated["labels"]).view(samples, -1)
 
 
 def action_mask(input_ids: Tensor, attention_mask: Tensor) -> Tensor:

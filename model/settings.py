@@ -29,12 +29,18 @@ class TrainingSettings:
     )
     shrink_on_oom: bool = _setting(False, "out of memory: double batch_parts and go on")
     learning_rate: float = _setting(3e-4, "peak learning rate of the backbone")
+    layer_decay: float = _setting(
+        1.0, "learning rate of a backbone's layer, as a share of that above it; 1 = all alike"
+    )
     gate_learning_rate: float = _setting(1e-3, "peak learning rate of the gate")
     head_learning_rate: float = _setting(1e-3, "peak learning rate of the head")
     weight_decay: float = _setting(0.01, "AdamW's decay of matrices other than embeddings")
     warmup_share: float = _setting(0.06, "share of all steps that warm up, from 0 up to below 1")
     max_grad_norm: float = _setting(1.0, "gradients are clipped to this L2 norm")
     dropout: float = _setting(0.1, "probability of dropping a unit, from 0 up to below 1")
+    label_smoothing: float = _setting(
+        0.0, "share of a label's weight that goes to both classes alike, from 0 up to below 1"
+    )
     pooling: str = _setting("gate", "weigh tokens by the 'gate', or alike ('mean')")
     gate_threshold: float = _setting(
         0.0, "once trained, tokens with a gate below it count for nothing, 0 to 1; 0 = all count"
@@ -91,8 +97,10 @@ class TrainingSettings:
                 (lambda value: 0 < value < 1, "above 0 and below 1"),
             ),
             **dict.fromkeys(
-                ("warmup_share", "dropout"), (lambda value: 0 <= value < 1, "0 or more, below 1")
+                ("warmup_share", "dropout", "label_smoothing"),
+                (lambda value: 0 <= value < 1, "0 or more, below 1"),
             ),
+            "layer_decay": (lambda value: 0 < value <= 1, "above 0, at most 1"),
             "max_grad_norm": (lambda value: value > 0, "above 0"),
             # One token would be `</s>` alone.
             "max_input_tokens": (lambda value: value >= 2, "at least 2"),

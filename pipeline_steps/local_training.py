@@ -89,7 +89,7 @@ def _train(
         if reporter:
             reporter.update(report.step, report.total_steps, _note(report))
 
-    model, tokenizer = _load(settings, planned)
+    model, tokenizer = load_start(settings, planned)
     try:
         result = train(
             model,
@@ -109,7 +109,7 @@ def _train(
     return dataclasses.asdict(result)
 
 
-def _load(settings: Settings, planned: TrainingPlan) -> tuple[Any, Any]:
+def load_start(settings: Settings, planned: TrainingPlan) -> tuple[Any, Any]:
     """The model as it starts, and its tokenizer."""
     from model.backbone import BackboneError, load_model  # noqa: PLC0415 - imports torch
     from model.tokenizer import (  # noqa: PLC0415

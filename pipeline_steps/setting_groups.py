@@ -52,6 +52,7 @@ class ComputeSettings:
     compute: Literal["local", "sagemaker"] = setting(
         "local", "train on this machine, or in a SageMaker training job"
     )
+    track: bool = setting(False, "record the run in MLflow; always so with MLFLOW_TRACKING_URI")
     training_instance: str = setting("ml.g5.xlarge", "sagemaker: kind of instance of the job")
     instance_count: int = setting(1, "sagemaker: instances that share the work, 1 to 100")
     distributed: bool = setting(

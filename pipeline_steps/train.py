@@ -9,9 +9,10 @@ goes on from its last saved state. `--compute sagemaker` trains in a SageMaker t
 
 import sys
 
-from pipeline_steps import checkpoint_store, local_training, step, training_job
+from pipeline_steps import checkpoint_store, local_training, step, tracking, training_job
 from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients
+from pipeline_steps.checkpoint_store import CHECKPOINT
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 from pipeline_steps.training_plan import plan
@@ -25,6 +26,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
         DataCheckError: the data is not what `check_data` saw.
         TrainingFailedError: training did not give a model, or the bucket did not take it.
     """
+    tracking.require_mlflow(settings)
     planned = plan(settings)
     found = checkpoint_store.find(settings, clients, planned.fingerprint)
     if settings.compute.compute == "sagemaker":
@@ -32,6 +34,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     else:
         made = found or local_training.train_here(settings, planned)
     checkpoint_store.keep(settings, clients, made)
+    tracking.record(settings, made, settings.work_dir / CHECKPOINT)
     if found:
         local_training.dismiss_helpers()
         return Outcome("reused", made.summary)

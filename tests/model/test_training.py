@@ -15,6 +15,7 @@ from model.backbone import load_model
 from model.checkpoint import load_state
 from model.data import Example
 from model.evaluation import evaluate
+from model.gradients import Objective
 from model.modeling import T5ForSentimentClassification
 from model.optimization import parameter_groups, pick_precision, rate_share
 from model.report import TrainingProgress, TrainingResult
@@ -94,10 +95,14 @@ def test_training_learns_and_reports(tmp_path: Path):
     assert {path.name for path in tmp_path.iterdir()} == {"best", "resume.pt"}
 
 
-def test_training_repeats_bit_for_bit(tmp_path: Path):
-    one, other = run(tmp_path / "one"), run(tmp_path / "other")
-    assert one.best_loss == other.best_loss
-    assert_same_weights(tmp_path / "one", tmp_path / "other")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("reinforce", [False, True])
+def test_training_repeats_bit_for_bit(tmp_path: Path, precision: str, reinforce: bool):
+    settings = replace(SETTINGS, epochs=1, precision=precision, reinforce=reinforce)
+    for name in ("one", "other"):
+        run(tmp_path / name, settings)
+    one, other = (tmp_path / name / "best" / "model.safetensors" for name in ("one", "other"))
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_seed_changes_the_weights(tmp_path: Path):
@@ -271,6 +276,38 @@ def test_groups_hold_each_weight_once():
     assert decay_of[id(model.encoder.block[0].layer[1].DenseReluDense.wi.weight)] == 0.01
 
 
+def test_layer_decay_slows_what_lies_deeper():
+    model = load_model("random:tiny", vocab_size=120)
+    settings = TrainingSettings(learning_rate=1e-2, layer_decay=0.5)
+    rate_of = {
+        id(weight): group["peak"]
+        for group in parameter_groups(model, settings)
+        for weight in group["params"]
+    }
+    lower, upper = (block.layer[1].DenseReluDense.wi.weight for block in model.encoder.block)
+    assert rate_of[id(model.encoder.final_layer_norm.weight)] == 1e-2
+    assert rate_of[id(upper)] == pytest.approx(5e-3)
+    assert rate_of[id(lower)] == pytest.approx(2.5e-3)
+    assert rate_of[id(model.shared.weight)] == pytest.approx(1.25e-3)
+    assert rate_of[id(model.classifier.weight)] == 1e-3
+
+
+@pytest.mark.parametrize("reinforce", [False, True])
+def test_label_smoothing_keeps_losses_from_zero(reinforce: bool):
+    model = load_model("random:tiny", vocab_size=60, dropout=0.0)
+    model.classifier.weight.data.zero_()
+    model.classifier.bias.data = torch.tensor([-20.0, 20.0])
+    batch = {
+        "input_ids": torch.tensor([[5, 6, 1], [7, 8, 1]]),
+        "attention_mask": torch.ones(2, 3, dtype=torch.int64),
+        "labels": torch.tensor([1, 1]),
+    }
+    for smoothing, expected in ((0.0, 0.0), (0.1, 0.05 * 40)):
+        settings = TrainingSettings(label_smoothing=smoothing, reinforce=reinforce)
+        _, figures = Objective(model, settings)(batch)
+        assert figures["loss"].item() == pytest.approx(expected, abs=1e-4)
+
+
 def test_rate_rises_then_falls():
     shares = [rate_share(step, 100, 0.1) for step in range(100)]
     assert shares[9] == max(shares) == 1.0
@@ -288,6 +325,10 @@ def test_rate_rises_then_falls():
         ("head_learning_rate", 3.0),
         ("warmup_share", 1.0),
         ("dropout", -0.1),
+        ("label_smoothing", 1.0),
+        ("layer_decay", 0.0),
+        ("batch_parts", 0),
+        ("shrink_on_oom", 1),
         ("max_grad_norm", 0),
         ("max_input_tokens", 1),
         ("pooling", "max"),
