@@ -46,12 +46,12 @@ def record(settings: Settings, made: TrainingReport, checkpoint: Path) -> None:
     if not is_wanted(settings):
         return
     mlflow = _mlflow()
-    folder = settings.build_dir.absolute()
-    uri = os.environ.get(URI) or f"sqlite:///{folder / 'mlflow.db'}"
+    folder, server = settings.build_dir.absolute(), os.environ.get(URI)
+    uri = server or f"sqlite:///{folder / 'mlflow.db'}"
     try:
         mlflow.set_tracking_uri(uri)
         name = f"{settings.deploy.name} {settings.profile}"
-        if not os.environ.get(URI) and mlflow.get_experiment_by_name(name) is None:
+        if not server and mlflow.get_experiment_by_name(name) is None:
             # A server knows where its files go; beside SQLite they would land in the current folder
             mlflow.create_experiment(name, artifact_location=(folder / "mlruns").as_uri())
         _enter(mlflow, name, settings, made, checkpoint)
@@ -60,6 +60,9 @@ def record(settings: Settings, made: TrainingReport, checkpoint: Path) -> None:
             f"The run could not be recorded at {uri} ({error}). The model is trained and kept: "
             f"check {URI}, and run the same command again."
         ) from error
+    finally:
+        if not server:
+            os.environ.pop(URI, None)  # MLflow sets it
 
 
 def _enter(

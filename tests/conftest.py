@@ -23,7 +23,9 @@ REQUIRABLE = {
     "emulator": "aws-lambda-rie",
     "java": "Java",
 }
-FOREIGN_PREFIXES = ("AWS_", "GITHUB_", "RUNNER_", "SMTP_", "SAGEMAKER_", "SM_", "T5_", "MAIL_")
+FOREIGN_PREFIXES = (
+    "AWS_", "GITHUB_", "RUNNER_", "SMTP_", "SAGEMAKER_", "SM_", "T5_", "MAIL_", "MLFLOW_",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
