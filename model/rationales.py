@@ -128,7 +128,8 @@ class Rationales:
         effective_share: over how large a share of its tokens a text's gate spreads, on average.
         accuracy: with the whole texts.
         accuracy_of_kept: when only the tokens whose gate is 0.5 or more are the input.
-        accuracy_of_top: when only the TOP_SHARE of tokens with the highest gates are the input.
+        accuracy_of_top: when only the TOP_SHARE of its tokens with the highest gates are the input.
+        accuracy_of_highest: the same with the TOP_SHARE of all texts' tokens together.
     """
 
     gate_auc: float | None
@@ -139,6 +140,7 @@ class Rationales:
     accuracy: float
     accuracy_of_kept: float
     accuracy_of_top: float
+    accuracy_of_highest: float
 
 
 def rationales_of(
@@ -154,6 +156,9 @@ def rationales_of(
     pairs = list(zip(sequences, scores, strict=True))
     kept = [select(ids, [g >= THRESHOLD for g in of_ids]) for ids, of_ids in pairs]
     top = [split_top(ids, of_ids, TOP_SHARE)[0] for ids, of_ids in pairs]
+    ranked = sorted((g for of_ids in scores for g in of_ids[:-1]), reverse=True)
+    least = ranked[int(TOP_SHARE * len(ranked))]
+    highest = [select(ids, [g > least for g in of_ids]) for ids, of_ids in pairs]
     sentiment = sentiment_words(splits.train)
     ranking = None
     if sentiment:
@@ -169,4 +174,5 @@ def rationales_of(
         accuracy=evaluate(model, sequences, labels)[0],
         accuracy_of_kept=evaluate(model, kept, labels)[0],
         accuracy_of_top=evaluate(model, top, labels)[0],
+        accuracy_of_highest=evaluate(model, highest, labels)[0],
     )

@@ -66,3 +66,7 @@ def test_rationales_tell_what_the_kept_tokens_do(alone: list[str], auc: float | 
     assert 0 < found.effective_share < found.kept_share + 0.1
     ended = [[*ids, tokenizer.eos_token_id] for ids in kept]
     assert found.accuracy_of_kept == evaluate(model, ended, [0, 0])[0]
+    # Not more than two fifths of all tokens are the highest: here those that open, or none.
+    fits = sum(map(len, kept)) <= 0.4 * tokens
+    highest = ended if fits else [[tokenizer.eos_token_id]] * 2
+    assert found.accuracy_of_highest == evaluate(model, highest, [0, 0])[0]
