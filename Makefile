@@ -87,8 +87,8 @@ summary: $(VENV)/.ready ## Tell the last run of PROFILE= as Markdown; on GitHub,
 report: $(VENV)/.ready ## Write the report of PROFILE= again, and say where it is
 	@$(PY) -m pipeline_steps.report $(FLAGS)
 
-serve: $(VENV)/.ready ## Keep the local AWS and its APIs up until Ctrl-C
-	@$(LOCAL_AWS) serve $(AWS_FLAGS)
+serve: $(VENV)/.ready ## Keep the local AWS and its APIs up until Ctrl-C; ARGS=--no-browser
+	@$(LOCAL_AWS) serve $(AWS_FLAGS) $(ARGS)
 
 stop: $(VENV)/.ready ## End the local AWS that runs in the background
 	@$(LOCAL_AWS) stop

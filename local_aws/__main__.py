@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--background", action="store_true", help="as `run` starts it: quiet, and ends by --linger"
     )
+    serve.add_argument("--no-browser", action="store_true", help="do not open the first API's page")
     serve.set_defaults(act=_serve)
     stop = verbs.add_parser("stop", parents=[shared], help="end the background server")
     stop.set_defaults(act=_stop)
@@ -186,7 +188,7 @@ def _serve(options: argparse.Namespace) -> int:
         if options.background:
             _wait_for_silence(aws, options.linger, stopping)
         else:
-            _show_apis(aws, stopping)
+            _show_apis(aws, stopping, opens=not options.no_browser and _has_desktop())
     return 0
 
 
@@ -208,7 +210,15 @@ def _wait_for_silence(aws: Any, linger: float, stopping: threading.Event) -> Non
     log.info("asked to end")
 
 
-def _show_apis(aws: Any, stopping: threading.Event) -> None:
+def _has_desktop() -> bool:
+    """Whether a person sits here who sees a browser: not in CI, nor over a plain SSH."""
+    has_display = sys.platform == "darwin" or any(
+        map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))
+    )
+    return sys.stdout.isatty() and has_display
+
+
+def _show_apis(aws: Any, stopping: threading.Event, opens: bool) -> None:
     print(f"Local AWS at {aws.endpoint_url}, state in {aws.state}. Ctrl-C ends it.")
     if not aws.apis():
         print("No HTTP API yet; its URL will appear here.")
@@ -222,6 +232,8 @@ def _show_apis(aws: Any, stopping: threading.Event) -> None:
                     f"-d '{EXAMPLE_BODY}'"
                 )
                 print(f"  or in a browser: {url}/", flush=True)
+                if opens and not shown:
+                    webbrowser.open(url)
             shown[name] = url
     print()
 

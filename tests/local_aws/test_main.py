@@ -7,14 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
+from local_aws import __main__ as cli
 from local_aws import lock
 
 ROOT = Path(__file__).parents[2]
@@ -191,3 +194,19 @@ def test_port_in_use_is_one_line(state: Path, verb: str) -> None:
     assert re.fullmatch(
         rf"error: Port {port} is in use by another program.*--port\.\n", done.stderr
     )
+
+
+def test_serve_opens_the_first_page_where_somebody_sees_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    apis = SimpleNamespace(apis=lambda: {"one": "http://127.0.0.1:1", "two": "http://127.0.0.1:2"})
+    apis.endpoint_url = apis.state = "local"
+    for opens in (False, True):
+        stopping = threading.Event()
+        threading.Timer(0.5, stopping.set).start()
+        cli._show_apis(apis, stopping, opens)
+    assert opened == ["http://127.0.0.1:1"]
+    # Under pytest there is no terminal, so nobody would see it.
+    assert not cli._has_desktop()
