@@ -1,5 +1,6 @@
 """Run a command and measure its wall time and the memory of all its processes together."""
 
+import os
 import subprocess
 import time
 from dataclasses import dataclass
@@ -63,3 +64,15 @@ def bytes_of(roots: list[int]) -> int:
         except psutil.NoSuchProcess:
             continue
     return sum(trees.values())
+
+
+def group_of(leader: int) -> list[int]:
+    """The processes of a process group, also those whose parents have ended."""
+    found = []
+    for pid in psutil.pids():
+        try:
+            if os.getpgid(pid) == leader:
+                found.append(pid)
+        except ProcessLookupError:
+            continue
+    return found

@@ -10,6 +10,7 @@ hold. docs/performance.md tells what came out.
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import tempfile
@@ -48,6 +49,8 @@ def main() -> int:
     if reason := missing():
         print(f"bench serving {reason}", file=sys.stderr)
         return 2
+    # Ended from outside, it leaves no server behind either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     rounds, calls = (1, 20) if arguments.quick else (arguments.rounds, arguments.calls)
     texts = [example.sentence for example in read_splits(arguments.data).validation]
     tokenizer = (

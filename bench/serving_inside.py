@@ -21,7 +21,7 @@ from onnx import TensorProto, helper
 from pipeline_steps.serving_process import SERVER
 
 BATCH = 32
-WARM_UP = 5
+TRIES = 5  # of each call; the first warms up
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,17 @@ def _load(folder: Path) -> tuple[Any, Any, Any]:
 
 
 def median_ms(calls: Sequence[Callable[[], Any]]) -> float:
-    """The median of the calls' times, after some of them as a warm-up."""
-    seconds = []
-    for call in (*calls[:WARM_UP], *calls):
-        began = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - began)
-    return 1e3 * float(np.median(seconds[min(WARM_UP, len(calls)) :]))
+    """The median of the calls' times, each the fastest of `TRIES`: what other processes of the
+    machine take away is not the model's."""
+    fastest = []
+    for call in calls:
+        seconds = []
+        for _ in range(TRIES):
+            began = time.perf_counter()
+            call()
+            seconds.append(time.perf_counter() - began)
+        fastest.append(min(seconds))
+    return 1e3 * float(np.median(fastest))
 
 
 def _weights(path: Path) -> int:
@@ -115,12 +119,12 @@ def int8_speed() -> float:
         made.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     inputs = {"a": np.full((size, size), 3, dtype=np.uint8)}
-    fastest = min(median_ms([lambda: session.run(None, inputs)]) for _ in range(30))
+    fastest = min(median_ms([lambda: session.run(None, inputs)]) for _ in range(10))
     return 2 * size**3 / (fastest / 1e3)
 
 
 def _read_speed(count: int) -> float:
     """Bytes a second in which one core reads `count` bytes over and over."""
     block = np.zeros(count // 8, dtype=np.int64)
-    fastest = min(median_ms([block.max]) for _ in range(30))
+    fastest = min(median_ms([block.max]) for _ in range(10))
     return count / (fastest / 1e3)

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from bench.processes import bytes_of
+from bench.processes import bytes_of, group_of
 
 MIB = 1024**2
 CLIENTS = (1, 4, 16)
-WARM_UP = 5
+WARM_UP = 3
 SAMPLE_SECONDS = 0.5
 Figures = dict[tuple[str, str], float]  # metric, unit
 
@@ -32,7 +32,7 @@ class Load:
 
     def kinds(self) -> dict[str, list[Any]]:
         """The inputs of each kind of request."""
-        few = max(5, self.calls // 10)
+        few = max(3, self.calls // 10)
         batches = [self.texts[32 * number : 32 * (number + 1)] for number in range(few)]
         return {
             "1 x short": list(self.texts[: self.calls]),
@@ -43,7 +43,7 @@ class Load:
 
 def measure(url: str, pid: int, load: Load) -> Figures:
     """Ask one running system, and note its memory before and at its highest."""
-    figures: Figures = {("memory at rest", "MiB"): bytes_of([pid]) / MIB}
+    figures: Figures = {("memory at rest", "MiB"): bytes_of([pid, *group_of(pid)]) / MIB}
     with _watched(pid) as peak:
         for kind, inputs in load.kinds().items():
             _ask(url, inputs[:WARM_UP])
@@ -59,12 +59,12 @@ def measure(url: str, pid: int, load: Load) -> Figures:
 
 @contextmanager
 def _watched(pid: int) -> Iterator[list[int]]:
-    """The memory of a process and its children, again and again while the block runs."""
+    """The memory of a process, its children and its group, again and again during the block."""
     seen, stopping = [0], threading.Event()
 
     def watch() -> None:
         while not stopping.wait(SAMPLE_SECONDS):
-            seen.append(bytes_of([pid]))
+            seen.append(bytes_of([pid, *group_of(pid)]))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -73,7 +73,7 @@ def _watched(pid: int) -> Iterator[list[int]]:
     finally:
         stopping.set()
         watcher.join()
-        seen.append(bytes_of([pid]))
+        seen.append(bytes_of([pid, *group_of(pid)]))
 
 
 def _ask(url: str, inputs: list[Any]) -> list[float]:

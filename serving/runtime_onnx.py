@@ -12,8 +12,8 @@ class OnnxRuntime:
     """Computes one text after the other, on the core that asks.
 
     An int8 model scales its activations by the largest of the whole batch: in a padded batch, a
-    text's answer would depend on its neighbours. Alone it does not, nothing is padded, and the
-    time a text is that of a batch within a fifth.
+    text's answer would depend on its neighbours. Alone it does not, and nothing is padded;
+    docs/performance.md tells what it costs.
     """
 
     batch_size = 1
