@@ -13,6 +13,7 @@ import shutil
 import sys
 from typing import Any
 
+from model import held_out
 from model.report import TrainingProgress
 from model.settings import TrainingSettings
 from pipeline_steps import settings as settings_module
@@ -115,7 +116,7 @@ def _try(trial: Any, settings: Settings, planned: TrainingPlan, steps: int) -> f
         result = train(
             model,
             tokenizer,
-            train_set=planned.splits.train,
+            train_set=held_out.split(planned.splits.train)[0],
             validation_set=planned.splits.validation,
             settings=training,
             work_dir=work_dir,
