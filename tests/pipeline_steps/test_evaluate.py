@@ -196,7 +196,7 @@ def test_override_lets_it_pass_and_is_recorded(
     assert Manifest.load(packaged.work_dir).override == gate.override
     report = run_report.compose(overridden, [StepRecord("export", "done", 1)], None)
     assert report.override == gate.override
-    page = summary.render(overridden, report, summary.champion(overridden, Clients()))
+    page = summary.render(overridden, report)
     assert "was overridden:** its successor is in training" in page
     assert (
         "Gate overridden: its successor is in training"
