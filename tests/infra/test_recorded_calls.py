@@ -35,7 +35,10 @@ ROOM = Path(__file__).parents[2] / "pipeline_steps"
 RELEASE = ["deploy_endpoint", "create_api", "create_alarms", "smoke_test"]
 TRAINING = ["find_checkpoint", "train", "evaluate"]
 BESIDE = ["notify", "rollback", "teardown", "monitor"]
-WITHOUT_AWS = {"check_data", "export", "package_model", "report", "summary", "cost", "score"}
+WITHOUT_AWS = {
+    *("check_data", "export", "package_model", "report", "summary", "cost", "score"),
+    *("evaluate_file", "compare"),
+}
 ADMINISTRATORS = {"bootstrap"}  # it makes the roles, and runs as a person
 RELEASING = {  # some of what must have been recorded, or the flows no longer do what they say
     *("sagemaker:UpdateEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:UpdateModelPackage"),
