@@ -192,6 +192,8 @@ class StateStore:
             if self._closing.wait(QUIET_SECONDS):
                 return
             self._dirty.clear()
+            if self._closing.is_set():  # since the wait ended: its `_dirty` may just be cleared
+                return
             try:
                 self.save()
             except Exception:  # the server answers on, and the next change tries again

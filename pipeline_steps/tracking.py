@@ -76,7 +76,9 @@ def _enter(
     )
     if known:
         return
-    with mlflow.start_run(run_name=made.model_version):
+    # A run that MLflow starts by itself asks git for a commit, by processes that are never closed.
+    run = client.create_run(experiment.experiment_id, run_name=made.model_version)
+    with mlflow.start_run(run_id=run.info.run_id):
         mlflow.set_tags({"fingerprint": made.fingerprint, "commit": made.git["commit"] or "none"})
         mlflow.log_params(dataclasses.asdict(settings.training))
         inputs = made.inputs

@@ -15,6 +15,7 @@ from moto.sagemaker.models import SageMakerModelBackend
 
 from local_aws import sagemaker_plane
 from local_aws.server import BUCKET, LocalAws
+from local_aws.state import StateStore
 from pipeline_steps.errors import ConfigurationError
 from tests.local_aws.conftest import wait_for
 from tests.local_aws.jobs import job_when, launch
@@ -189,6 +190,24 @@ def test_nothing_is_left_behind(tmp_path: Path, make_kit: Callable[[LocalAws], A
     assert this.num_fds() <= files
     assert SageMakerModelBackend.create_model is original
     assert not hasattr(SageMakerModelBackend, "update_endpoint")
+
+
+def test_close_ends_a_thread_about_to_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a thread that has waited long enough, and is told to end before it goes on
+    store = StateStore(tmp_path, threading.RLock())
+    store._bodies.folder.mkdir()
+
+    def ended_too_late(_seconds: float) -> bool:
+        store._closing.set()
+        store._dirty.set()
+        return False
+
+    monkeypatch.setattr(store._closing, "wait", ended_too_late)
+    store.start()
+    store.changed()
+    # THEN it ends
+    store._thread.join(30)
+    assert not store._thread.is_alive()
 
 
 def test_second_server_on_folder_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import builtins
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -37,8 +38,13 @@ def runs(uri: str) -> list[Any]:
     return list(client.search_runs([experiment.experiment_id]))
 
 
-def test_run_holds_settings_curves_and_artefacts(tracked: Settings) -> None:
+def test_run_holds_settings_curves_and_artefacts(
+    tracked: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = Mock()
+    monkeypatch.setattr("git.Repo", repo)
     made = enter(tracked)
+    repo.assert_not_called()  # it leaves processes and pipes open
     uri = f"sqlite:///{tracked.build_dir / 'mlflow.db'}"
     (run,) = runs(uri)
     assert run.info.run_name == made.model_version
