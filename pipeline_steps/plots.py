@@ -52,7 +52,6 @@ STYLE: dict[Any, Any] = {
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 WIDTH, HEIGHT = 4.7, 2.9  # inches of 72 units: on a phone, text is as large as the page's own
 ROW = 0.25  # inches of a row, where a plot has one for each thing
-PERCENT = PercentFormatter(1, decimals=0, symbol=" %")
 MOST_MARKED = 40  # points of a line that each have a mark
 
 
@@ -98,6 +97,11 @@ def _fitted(drawn: bytes, name: str, label: str) -> Markup:
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 - text is escaped in it
 
 
+def _percent() -> PercentFormatter:
+    """Of one axis: with as many digits as tell its ticks apart."""
+    return PercentFormatter(1, decimals=None, symbol=" %")
+
+
 def _of_the_page(value: str, name: str) -> str:
     for colour, variable in VARIABLES.items():
         value = value.replace(colour, f"var(--{variable})")
@@ -141,7 +145,7 @@ def curve(
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.set_xlabel("step")
         if shares:
-            axes.yaxis.set_major_formatter(PERCENT)
+            axes.yaxis.set_major_formatter(_percent())
         if len(lines) > 1:
             axes.legend()
 
@@ -169,7 +173,7 @@ def reliability(calibration: Calibration) -> Plot:
         axes.set_xlabel("score")
         axes.set_ylabel("share that is right")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PERCENT)
+            axis.set_major_formatter(_percent())
         axes.legend(loc="best", fontsize=8.5)
 
     text = (
@@ -198,7 +202,7 @@ def slices(found: Sequence[SliceResult], accuracy: float) -> Plot:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-        axes.xaxis.set_major_formatter(PERCENT)
+        axes.xaxis.set_major_formatter(_percent())
         axes.set_xlabel("accuracy; dotted: all rows")
 
     name, share, _ = min(known, key=lambda each: each[1])
@@ -221,7 +225,7 @@ def lengths(splits: dict[str, SplitReport]) -> Plot:
                      edgecolor=colour, hatch=hatch)  # fmt: skip
         axes.set_xticks(range(len(used)), used)
         axes.set_xlabel("words")
-        axes.yaxis.set_major_formatter(PERCENT)
+        axes.yaxis.set_major_formatter(_percent())
         axes.grid(visible=False, axis="x")
         axes.legend()
 
