@@ -71,6 +71,12 @@ PARAMS = {
         description="The bar: below it nothing is deployed. Empty: the profile's.",
         section="Release",
     ),
+    "override": Param(
+        None,
+        type=["null", "string"],
+        description="Why a model that fails a rule of the gate goes on. Recorded, and mailed.",
+        section="Release",
+    ),
     "deploy": Param(
         os.environ.get("PIPELINE_DEPLOY") or "none",
         type="string",

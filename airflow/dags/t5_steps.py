@@ -225,6 +225,7 @@ def flags(params: Mapping[str, Any]) -> list[str]:
         "learning-rate": params["learning_rate"],
         "reinforce": REINFORCE[params["reinforce"]],
         "min-accuracy": params["min_accuracy"],
+        "override": params["override"],
     }
     known = {name.replace("-", "_") for name in asked} | {"deploy"}
     if unknown := sorted(set(params) - known):
