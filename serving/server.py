@@ -135,7 +135,9 @@ def http_server(app: Any, version: str) -> Any:
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    return uvicorn.Server(config)
+    server = uvicorn.Server(config)
+    app.connections = server.server_state.connections
+    return server
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ class Handlers:
     def __init__(self) -> None:
         self.began, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
         self.broken = False
+        self.thread = ""  # the name of the one that was asked last
 
     def model_fn(self, model_dir: str) -> "Handlers":
         return self
@@ -34,6 +35,7 @@ class Handlers:
         return payload.read(body, content_type)
 
     def predict_fn(self, request: payload.Request, model: "Handlers") -> dict[str, Any]:
+        self.thread = threading.current_thread().name
         if "slow" in request.texts:
             self.began.release()
             assert self.go_on.acquire(timeout=WAIT_SECONDS)

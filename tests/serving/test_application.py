@@ -64,7 +64,7 @@ def test_body_over_the_limit_is_told_even_to_who_sends_it_whole(start: Start) ->
 
 
 def test_one_more_than_there_are_places_is_told_to_come_again(start: Start) -> None:
-    running = start(threads=1, queue=1)
+    running = start(threads=1, queue=1, at_once_bytes=0)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         accepted = [pool.submit(running.ask, "slow") for _ in range(2)]
         running.wait_until_taken(2)
@@ -75,6 +75,23 @@ def test_one_more_than_there_are_places_is_told_to_come_again(start: Start) -> N
         running.handlers.go_on.release(2)
         assert [request.result(30).status_code for request in accepted] == [200, 200]
     assert running.ask("fine").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "handed_over"),
+    [("fine", 0, False), ("fine", 1, True), ("a long review " * 100, 0, True)],
+    ids=["one client, short", "two clients", "one client, long"],
+)
+def test_only_a_short_text_of_the_only_client_is_answered_at_once(
+    start: Start, text: str, others: int, handed_over: bool
+) -> None:
+    running = start()
+    idle = [running.connect() for _ in range(others)]
+    # Both are accepted in their order, so the idle one is known when the request comes.
+    assert running.ask(text).status_code == 200
+    assert running.handlers.thread.startswith("model") is handed_over
+    for connection in idle:
+        connection.close()
 
 
 def test_failure_of_ours_is_500_without_its_cause(

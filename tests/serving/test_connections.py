@@ -138,7 +138,7 @@ def test_client_that_goes_before_its_end_is_forgotten(running: Any, cut: int) ->
 
 
 def test_client_that_goes_before_its_answer_is_forgotten(start: Start) -> None:
-    running = start(threads=1, queue=2)
+    running = start(threads=1, queue=2, at_once_bytes=0)
     for _ in range(5):
         with running.connect() as client:
             client.sendall(request(b"slow"))
@@ -172,7 +172,7 @@ def test_answers_leave_without_delay(start: Start, monkeypatch: pytest.MonkeyPat
 
 
 def test_ending_server_answers_who_is_served_and_takes_nobody_new(start: Start) -> None:
-    running = start(threads=1)
+    running = start(threads=1, at_once_bytes=0)
     with running.connect() as served, running.connect() as idle:
         served.sendall(request(b"slow"))
         assert running.handlers.began.acquire(timeout=30)

@@ -3,8 +3,12 @@
 import concurrent.futures
 import http.client
 import json
+import os
 import pickle
 import shutil
+import signal
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -155,3 +159,34 @@ def test_sigterm_ends_it_cleanly(packaged_once: Path) -> None:
     assert process.is_alive
     process.stop()
     assert process.exit_code == 0
+
+
+def test_sigterm_amid_a_request_lets_it_be_answered(packaged_once: Path) -> None:
+    body = b'{"inputs": "a fine film"}'
+    head = (
+        b"POST /invocations HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body)
+    )
+    with ServingProcess(packaged_once / "demo" / "candidate") as process:
+        address = urlsplit(process.url)
+        place = (str(address.hostname), address.port or 0)
+        with socket.create_connection(place, timeout=30) as client:
+            client.sendall(head + body[:5])
+            # Answered after the bytes above were read: there is one thread that reads.
+            assert requests.get(f"{process.url}/ping", timeout=10).status_code == 200
+            os.kill(process.pid or 0, signal.SIGTERM)
+            _wait_until_refused(place)
+            client.sendall(body[5:])
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert process.exit_code == 0
+
+
+def _wait_until_refused(place: tuple[str, int]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(place, timeout=10).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("It still takes connections 30 s after SIGTERM.")
