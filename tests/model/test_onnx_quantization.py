@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -44,6 +46,19 @@ def sentences(exact: Path) -> dict[str, Sentences]:
 
 def test_onnx_answers_as_pytorch(model: T5ForSentimentClassification, exact: Path) -> None:
     assert largest_difference(model, OnnxSession(exact), SEQUENCES) < 1e-4
+
+
+def test_each_norm_is_one_operation(
+    model: T5ForSentimentClassification, exact: Path, tmp_path: Path
+) -> None:
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(exact), options, providers=["CPUExecutionProvider"])
+    nodes = onnx.load(options.optimized_model_filepath).graph.node
+    # Two a layer and one at the end.
+    norms = sum(node.op_type == "SimplifiedLayerNormalization" for node in nodes)
+    assert norms == 2 * model.config.num_layers + 1
 
 
 def test_other_answers_than_pytorch_are_refused(
