@@ -8,7 +8,10 @@ import pytest
 
 from bench.faults.fake_release import package
 from local_aws.server import LocalAws
+from pipeline_steps.aws import Clients
+from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
+from tests.pipeline_steps.released import VERSION, Release
 
 
 @pytest.fixture
@@ -34,3 +37,23 @@ def release(tmp_path: Path, aws: LocalAws) -> Callable[..., Settings]:
         return package(tmp_path, version, {**quick, **overrides})
 
     return make
+
+
+@pytest.fixture
+def clients(aws: LocalAws) -> Clients:
+    """Clients of the local AWS."""
+    assert aws
+    return Clients()
+
+
+@pytest.fixture
+def settings(release: Callable[..., Settings]) -> Settings:
+    """Settings of a packaged model."""
+    return release(VERSION)
+
+
+@pytest.fixture
+def released(settings: Settings, clients: Clients) -> Callable[[Environment], Release]:
+    """Make a release in an environment."""
+    tarball = settings.work_dir / "model.tar.gz"
+    return lambda environment: Release(settings.in_environment(environment), clients, tarball)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.server import BUCKET, LocalAws
+from local_aws.server import BUCKET
 from pipeline_steps import (
     teardown,
 )
@@ -19,26 +19,6 @@ from tests.pipeline_steps.released import (
     Release,
     pairs,
 )
-
-
-@pytest.fixture
-def clients(aws: LocalAws) -> Clients:
-    """Clients of the local AWS."""
-    assert aws
-    return Clients()
-
-
-@pytest.fixture
-def settings(release: Callable[..., Settings]) -> Settings:
-    """Settings of a packaged model."""
-    return release(VERSION)
-
-
-@pytest.fixture
-def released(settings: Settings, clients: Clients) -> Callable[[Environment], Release]:
-    """Make a release in an environment."""
-    tarball = settings.work_dir / "model.tar.gz"
-    return lambda environment: Release(settings.in_environment(environment), clients, tarball)
 
 
 def test_busy_endpoint_is_waited_for(

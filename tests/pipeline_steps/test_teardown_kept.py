@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.server import BUCKET, LocalAws
+from local_aws.server import BUCKET
 from pipeline_steps import (
     inventory_shared,
     object_versions,
@@ -21,32 +21,11 @@ from pipeline_steps.setting_groups import Environment
 from pipeline_steps.settings import Settings
 from tests.pipeline_steps.released import (
     KINDS,
-    VERSION,
     Release,
     denied,
     kinds_left,
     objects,
 )
-
-
-@pytest.fixture
-def clients(aws: LocalAws) -> Clients:
-    """Clients of the local AWS."""
-    assert aws
-    return Clients()
-
-
-@pytest.fixture
-def settings(release: Callable[..., Settings]) -> Settings:
-    """Settings of a packaged model."""
-    return release(VERSION)
-
-
-@pytest.fixture
-def released(settings: Settings, clients: Clients) -> Callable[[Environment], Release]:
-    """Make a release in an environment."""
-    tarball = settings.work_dir / "model.tar.gz"
-    return lambda environment: Release(settings.in_environment(environment), clients, tarball)
 
 
 def test_unseen_environment_keeps_the_shared(
