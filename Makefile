@@ -135,7 +135,10 @@ bench: bench-demo ## Measure what this machine can measure alone; see also bench
 
 bench-serving: $(AWS_STACK)/.ready
 
-bench-%: $(VENV)/.ready ## Measure one thing: api, demo, serving, training, rationales, reliability
+bench-function: $(VENV)/.ready # on the local AWS that `make demo` released to
+	@$(LOCAL_AWS) run $(AWS_FLAGS) -- $(PY) -m bench.function $(ARGS)
+
+bench-%: $(VENV)/.ready ## Measure one thing: api, demo, function, serving, training, rationales, reliability
 	@$(PY) -m bench.$* $(ARGS)
 
 bootstrap: $(VENV)/.ready ## Prepare an AWS account: trust, roles, bucket, alarms; ARGS=--help

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from bench.open_loop import Clients, Load
-from bench.processes import measure, memory_of
+from bench.processes import measure, memory_of, processor_seconds
 from bench.report import Report
 from pipeline_steps.evaluation_artefacts import Evaluation
 from pipeline_steps.release_artefacts import Api
@@ -23,6 +23,8 @@ from pipeline_steps.release_artefacts import Api
 CALIBRATION_SECONDS = 5
 CALIBRATION_CLIENTS = 8  # as many as the local AWS runs functions side by side
 OPEN = ["--throttle-rate", "10000", "--throttle-burst", "5000"]
+# Who computes, by what stands in the command line.
+PARTS = {"container": "server.py", "function": "awslambdaric", "local AWS": "local_aws"}
 MIB = 1024**2
 
 
@@ -71,8 +73,12 @@ def _steady(report: Report, clients: Clients, state: str, rate: float, seconds: 
     words = ["local_aws", state]
     warm = clients.at_rate(rate, seconds / 4)
     before = memory_of(words)
+    used = {part: processor_seconds(words, within) for part, within in PARTS.items()}
     load = clients.at_rate(rate, seconds * 3 / 4)
     growth = (memory_of(words) - before) / MIB
+    for part, within in PARTS.items():
+        seconds = processor_seconds(words, within) - used[part]
+        report.row("processor time", part, 1e3 * seconds / len(load.answers), "ms a request")
     load = Load(warm.answers + load.answers)
     _all_right(report, "fixed rate", load)
     report.row("fixed rate", "rate", rate, "requests/s")

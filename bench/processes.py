@@ -1,5 +1,6 @@
 """Run a command and measure its wall time and the memory of all its processes together."""
 
+import contextlib
 import os
 import subprocess
 import time
@@ -43,6 +44,18 @@ def measure(command: list[str], also: list[str] | None = None) -> Measured:
 def memory_of(words: list[str]) -> int:
     """Bytes of the detached processes whose command line holds `words`, and of all below them."""
     return bytes_of(_detached(words))
+
+
+def processor_seconds(words: list[str], within: str) -> float:
+    """What those of the same processes have computed so far whose command line holds `within`."""
+    seconds = 0.0
+    for root in map(psutil.Process, _detached(words)):
+        for process in (root, *root.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if within in " ".join(process.cmdline()):
+                    used = process.cpu_times()
+                    seconds += used.user + used.system
+    return seconds
 
 
 def _detached(words: list[str] | None) -> list[int]:
