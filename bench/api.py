@@ -77,8 +77,8 @@ def _steady(report: Report, clients: Clients, state: str, rate: float, seconds: 
     load = clients.at_rate(rate, seconds * 3 / 4)
     growth = (memory_of(words) - before) / MIB
     for part, within in PARTS.items():
-        seconds = processor_seconds(words, within) - used[part]
-        report.row("processor time", part, 1e3 * seconds / len(load.answers), "ms a request")
+        computed = processor_seconds(words, within) - used[part]
+        report.row("processor time", part, 1e3 * computed / len(load.answers), "ms a request")
     load = Load(warm.answers + load.answers)
     _all_right(report, "fixed rate", load)
     report.row("fixed rate", "rate", rate, "requests/s")

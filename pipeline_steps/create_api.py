@@ -83,6 +83,7 @@ def _deploy_function(settings: Settings, lambda_: Any, release: Release) -> tupl
     """Create or update the function; gives the version to serve, and whether it is new."""
     name = settings.resource_name
     code = zip_function()
+    known = find(lambda_.get_function_configuration, FunctionName=name)
     configuration = {
         "Runtime": RUNTIME,
         # Each environment's function may ask its own endpoint only.
@@ -92,9 +93,9 @@ def _deploy_function(settings: Settings, lambda_: Any, release: Release) -> tupl
         "Handler": "handler.handler",
         "Timeout": FUNCTION_SECONDS,
         "MemorySize": FUNCTION_MB,
-        "Environment": {"Variables": _variables(settings, release)},
+        "Environment": {"Variables": _variables(settings, release, known)},
     }
-    if find(lambda_.get_function_configuration, FunctionName=name) is None:
+    if known is None:
         function = {"Code": {"ZipFile": code}, "Tags": settings.tags, **configuration}
         when_role_is_usable(
             lambda: create(lambda_.create_function, FunctionName=name, **function),
@@ -108,14 +109,25 @@ def _deploy_function(settings: Settings, lambda_: Any, release: Release) -> tupl
     return _publish(settings, lambda_), True
 
 
-def _variables(settings: Settings, release: Release) -> dict[str, str]:
-    version = release.model_version
+def _variables(
+    settings: Settings, release: Release, known: dict[str, Any] | None
+) -> dict[str, str]:
+    before = (known or {}).get("Environment", {}).get("Variables", {})
     return {
         "ENDPOINT_NAME": release.endpoint_name,
-        "MODEL_VERSION": version,
-        "REPORT_URL": settings.api.report_url.replace("{model_version}", version),
+        "MODEL_VERSION": release.model_version,
+        "REPORT_URL": _report_url(settings, release.model_version, before),
         "LOG_TEXTS": str(settings.api.log_texts).lower(),
     }
+
+
+def _report_url(settings: Settings, version: str, before: dict[str, str]) -> str:
+    """Where the page leads for the model's report; `before` are the variables as they are."""
+    if settings.api.report_url:
+        return settings.api.report_url.replace("{model_version}", version)
+    # Each run has a page of its own: another one makes no new release of the same model.
+    stays = before.get("REPORT_URL") if before.get("MODEL_VERSION") == version else None
+    return stays or settings.api.report_page
 
 
 def _bring_function_to(

@@ -219,6 +219,9 @@ class ApiSettings:
     jwt_issuer: str = setting("", "jwt: URL of whoever issues the tokens")
     jwt_audience: str = setting("", "jwt: audiences of which a token must name one, by commas")
     report_url: str = setting("", "where a model's report is; {model_version} is filled in")
+    report_page: str = setting(
+        "", "page of the run that releases, which has the report", of_one_run=True
+    )
     log_texts: bool = setting(False, "debugging: the beginnings of texts are logged, too")
 
     def __post_init__(self) -> None:
@@ -231,8 +234,10 @@ class ApiSettings:
                 )
         if self.authorizer == "jwt" and not (self.jwt_issuer and self.audiences):
             raise ValueError("authorizer is 'jwt', which needs jwt_issuer and jwt_audience")
-        if not re.match(r"https?://|$", self.report_url):
-            raise ValueError(f"report_url is {self.report_url!r}, expected http:// or https://")
+        for name in ("report_url", "report_page"):
+            url = getattr(self, name)
+            if not re.match(r"https?://|$", url):
+                raise ValueError(f"{name} is {url!r}, expected http:// or https://")
 
     @property
     def origins(self) -> list[str]:

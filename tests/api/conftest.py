@@ -2,7 +2,8 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,16 @@ class LiveApi:
     def ask(self, method: str, path: str, **more: Any) -> requests.Response:
         """The answer to any request."""
         return requests.request(method, self.url + path, timeout=60, **more)
+
+    @contextmanager
+    def with_settings(self, **changes: Any) -> Iterator[None]:
+        """The API with other settings of its own, until the end."""
+        other = replace(self.settings, api=replace(self.settings.api, **changes))
+        create_api.run(other, self.clients)
+        try:
+            yield
+        finally:
+            create_api.run(self.settings, self.clients)
 
     def log_lines(self) -> list[str]:
         """All that the function and the gateway have logged."""

@@ -1,5 +1,7 @@
 """What a client writes goes to the model and into its answer, and nowhere else."""
 
+import csv
+import io
 import json
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -23,6 +25,13 @@ LINES = st.lists(
     | st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), max_size=20),
     max_size=6,
 ).map(lambda parts: SECRET.join(["", *parts, ""]))
+# What a spreadsheet takes for a formula where a cell begins with it, and what would end a cell.
+FORMULAS = "=+-@\t\r\n\0＝＋－＠"
+CELLS = st.lists(
+    st.sampled_from([*FORMULAS, *"\"',;\u2028", "\r\n", '","', "HYPERLINK(1)"])
+    | st.text(st.characters(codec="utf-8"), max_size=5),
+    max_size=8,
+).map("".join)
 QUICK = settings(
     deadline=None,
     derandomize=True,
@@ -104,3 +113,20 @@ def show(page: Page, text: str) -> None:
     assert set(made) <= {"MARK", "TR", "TD"}, made
     assert page.evaluate("window.hit") is None
     assert json.dumps(text) not in page.url
+
+
+def test_csv_holds_no_formula_and_every_text_as_it_was(browser: Browser, live: LiveApi) -> None:
+    page = browser.new_page()
+    page.goto(live.url)
+
+    @given(texts=st.lists(CELLS, min_size=50, max_size=100))
+    @settings(QUICK, max_examples=20)
+    def is_harmless(texts: list[str]) -> None:
+        judged = [{"text": text, "label": "POSITIVE", "score": 0.5} for text in texts]
+        written = page.evaluate("judged => csvOf(judged)", judged).removeprefix("\ufeff")
+        _, *rows = csv.reader(io.StringIO(written, newline=""), strict=True)
+        guarded = [f"'{text}" if text.startswith(tuple(FORMULAS)) else text for text in texts]
+        assert rows == [[cell, "POSITIVE", "0.5"] for cell in guarded]
+
+    is_harmless()
+    page.close()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from pipeline_steps import deploy_endpoint
 from tests.api.conftest import LiveApi
 from tests.browser import axe
 
@@ -149,17 +150,38 @@ def test_copied_curl_gives_the_same_answer(page: Page, live: LiveApi) -> None:
     assert json.loads(run.stdout) == live.predict(text, explain=True).json()
 
 
-@pytest.mark.parametrize(
-    ("status", "words"), [(429, "Too many requests"), (503, "being started or exchanged")]
-)
-def test_refusal_is_told_and_tried_again(page: Page, status: int, words: str) -> None:
-    refusal = {"status": status, "headers": {"Retry-After": "1"}, "body": "{}"}
-    page.route("**/predict", lambda route: route.fulfill(**refusal), times=1)
-    page.fill("#text", "fine")
-    expect(page.locator("#note")).to_contain_text(words)
-    expect(page.locator("#note")).to_contain_text("again in 1 s")
-    assert axe(page) == []
-    expect(page.locator("#tokens")).to_have_text("fine")
+def test_throttled_text_is_told_and_tried_again(page: Page, live: LiveApi) -> None:
+    # GIVEN a gateway that takes one request a second, and has just taken it
+    with live.with_settings(throttle_rate=1.0, throttle_burst=1):
+        for number in range(20):  # a busy machine may need longer than that second
+            live.predict("first")
+            with page.expect_response("**/predict") as answer:
+                page.fill("#text", f"fine {number}")
+            if answer.value.status == 429:
+                break
+        assert answer.value.status == 429
+        # THEN the page says so, and asks again when the gateway takes more
+        expect(page.locator("#note")).to_contain_text("Too many requests")
+        expect(page.locator("#note")).to_contain_text("again in 2 s")
+        assert axe(page) == []
+        expect(page.locator("#tokens")).to_have_text(f"fine {number}")
+        expect(page.locator("#note")).not_to_contain_text("Too many requests")
+
+
+def test_model_that_is_not_there_is_told_and_tried_again(page: Page, live: LiveApi) -> None:
+    # GIVEN an endpoint that is gone, and a page that asks for it
+    live.clients.sagemaker.delete_endpoint(EndpointName=live.settings.resource_name)
+    try:
+        with page.expect_response("**/predict") as answer:
+            page.fill("#text", "fine")
+        assert answer.value.status == 503
+        expect(page.locator("#note")).to_contain_text("being started or exchanged")
+        expect(page.locator("#note")).to_contain_text("again in 5 s")  # as Retry-After has it
+        assert axe(page) == []
+    finally:
+        deploy_endpoint.run(live.settings, live.clients)
+    # THEN its answer is shown as soon as it is back
+    expect(page.locator("#tokens")).to_have_text("fine", timeout=60_000)
 
 
 def test_offline_is_told_and_over_when_it_ends(page: Page, context: BrowserContext) -> None:

@@ -135,6 +135,7 @@ def test_emulator_runs_our_function(live: LiveApi, emulate: Callable[..., Emulat
         check(function.call(event(name)), status)
     # AND the emulator reports one start, and the memory that was asked for
     log = function.log()
+    print(log)  # what a start took: `pytest -rP` shows it
     assert len(re.findall(r"Init Duration: [\d.]+ ms", log)) == 1, log
     assert f"Memory Size: {FUNCTION_MB} MB" in log
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -125,3 +126,22 @@ def test_role_of_the_environment_is_filled_in(deployed: Settings) -> None:
     create_api.run(with_role(deployed, arn.replace("production", "{environment}")), clients)
     found = clients.lambda_.get_function_configuration(FunctionName=deployed.resource_name)
     assert found["Role"] == arn
+
+
+def test_report_of_a_run_stays_while_its_model_does(release: Make) -> None:
+    clients, pages = Clients(), [f"https://example.com/runs/{number}" for number in range(3)]
+
+    def linked(version: str, status: str, **more: str) -> str:
+        settings = release(version, **more)
+        deploy_endpoint.run(settings, clients)
+        assert create_api.run(settings, clients).status == status
+        page = requests.get(Api.load(settings.environment_dir).api_url, timeout=30).text
+        return re.findall(r'data-report="([^"]*)"', page)[0]
+
+    # WHEN the same model is released again by another run THEN that is no new release
+    assert linked("aaaaaaaaaaaa", "done", report_page=pages[0]) == pages[0]
+    assert linked("aaaaaaaaaaaa", "reused", report_page=pages[1]) == pages[0]
+    # AND the next model has its own run, and a lasting address goes before both
+    assert linked("bbbbbbbbbbbb", "done", report_page=pages[2]) == pages[2]
+    lasting = {"report_url": "https://example.com/{model_version}", "report_page": pages[2]}
+    assert linked("bbbbbbbbbbbb", "done", **lasting) == "https://example.com/bbbbbbbbbbbb"

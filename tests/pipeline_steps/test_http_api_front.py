@@ -145,6 +145,7 @@ def test_settings_that_cannot_be_are_refused(release: Make) -> None:
         {"cors_origins": "*"},
         {"cors_origins": "https://example.com/path"},
         {"report_url": "javascript:alert(1)"},
+        {"report_page": "javascript:alert(1)"},
         {"throttle_rate": 0.0},
     ):
         with pytest.raises(ConfigurationError, match=r"demo\.api"):

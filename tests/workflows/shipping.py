@@ -103,6 +103,10 @@ class Repository:
         answer = requests.post(url, json={"inputs": "good"}, timeout=60)
         return f"{answer.status_code} {answer.headers['X-Model-Version']}"
 
+    def api_page(self) -> str:
+        """The page that production serves to browsers."""
+        return requests.get(self.aws.apis()[NAME], timeout=60).text
+
     def mailed(self) -> tuple[str, str]:
         """Subject and text of the one mail since the last look."""
         (message,) = self.inbox.messages

@@ -54,7 +54,12 @@ def test_merge_ends_with_an_answering_production(repository: Repository, shipped
         or shipped.jobs["pipeline.check-data"].outputs["model_version"]
     )
     assert repository.answers() == f"200 {version}"
-    # AND the page and the mail say so
+    # AND the API's page links to this run, which has the report
+    assert 'data-report="https://github.com/someone/t5-sentiment/actions/runs/1234567890"' in (
+        repository.api_page()
+    )
+    assert "report.html" in {kept.name for kept in shipped.artifacts}
+    # AND the run's page and the mail say so
     page = shipped.jobs["pipeline.summary"].summary
     assert page.startswith(f"# ✅ {version} is live")
     assert "xychart-beta" in page
