@@ -34,6 +34,7 @@ def serve(path: str) -> Served:
         "Content-Security-Policy": _policy(text),
         "Referrer-Policy": "no-referrer",
         "X-Frame-Options": "DENY",
+        "Strict-Transport-Security": "max-age=31536000",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     }

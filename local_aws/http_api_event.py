@@ -48,6 +48,7 @@ def message(status: int, text: str) -> Response:
 def build_event(
     request: Request,
     *,
+    request_id: str,
     account: str,
     api_id: str,
     route_key: str,
@@ -84,7 +85,7 @@ def build_event(
                 "sourceIp": request.source_ip,
                 "userAgent": headers.get("user-agent", ""),
             },
-            "requestId": uuid.uuid4().hex[:16],
+            "requestId": request_id,
             "routeKey": route_key,
             "stage": "$default",
             "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -127,6 +128,8 @@ class HttpApiPlane:
         if response is None:
             response = self._routed(backend, api, request, noted)
             response = http_api_guard.with_cors(cors, request, response) if cors else response
+        named = [*response.headers, ("Apigw-Requestid", noted["requestId"])]
+        response = replace(response, headers=named)
         noted |= {
             "status": response.status,
             "responseLength": len(response.body),
@@ -173,6 +176,7 @@ class HttpApiPlane:
             return message(500, "Internal Server Error")
         event = build_event(
             request,
+            request_id=noted["requestId"],
             account=backend.account_id,
             api_id=api.api_id,
             route_key=route.route_key,

@@ -25,6 +25,7 @@ def test_page_runs_only_its_own_script(path: str) -> None:
         assert rule in policy
     assert answer["headers"]["Referrer-Policy"] == "no-referrer"
     assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
+    assert answer["headers"]["Strict-Transport-Security"] == "max-age=31536000"
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])

@@ -17,6 +17,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 def event_of(request: Request, **changes: Any) -> dict[str, Any]:
     """The event of a request to a plain API."""
     settings: dict[str, Any] = {
+        "request_id": "0123456789abcdef",
         "account": "123456789012",
         "api_id": "abc",
         "route_key": "POST /predict",

@@ -49,6 +49,7 @@ def test_burst_passes_and_the_rest_is_throttled(kit: Any) -> None:
     assert statuses == [200, 200, 200, 429, 429]
     answer = requests.get(url, timeout=10)
     assert answer.json() == {"message": "Too Many Requests"}
+    assert answer.headers["Apigw-Requestid"]
     assert requests.get(f"{url}/other", timeout=10).ok  # each route has a bucket of its own
 
 

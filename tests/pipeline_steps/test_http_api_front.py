@@ -123,8 +123,10 @@ def test_token_is_asked_for_before_the_test(
 
 def test_access_is_noted_without_bodies_and_paths(deployed: Settings) -> None:
     url = ship(deployed)
-    requests.post(f"{url}/predict?secret=1", json={"inputs": "my secret diary"}, timeout=30)
-    ask(url, "/my-secret-diary")
+    answers = [
+        requests.post(f"{url}/predict?secret=1", json={"inputs": "my secret diary"}, timeout=30),
+        ask(url, "/my-secret-diary"),
+    ]
     events = [
         event["message"]
         for group in Clients().logs.describe_log_groups()["logGroups"]
@@ -135,6 +137,8 @@ def test_access_is_noted_without_bodies_and_paths(deployed: Settings) -> None:
         ("POST /predict", "200"),
         ("$default", "404"),
     ]
+    names = [answer.headers["Apigw-Requestid"] for answer in answers]
+    assert [line["requestId"] for line in noted] == names
     assert len(events) >= 3
     assert "secret" not in "".join(events)
 
