@@ -5,8 +5,9 @@
     python -m pipeline_steps.predict < reviews.txt
 
 Texts are the arguments, or else the lines of standard input. Prints a table, or with --json one
-object a line, in order. Ends with 0, whatever the verdicts; 6 without a packaged model that
-answers, 8 where the API does not.
+object a line, in order. What an API refuses for a moment is asked again; one with an authorizer
+wants the --profile that sets it. Ends with 0, whatever the verdicts; 6 without a packaged model
+that answers, 8 where the API does not.
 """
 
 import argparse
@@ -18,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 
-from pipeline_steps import golden
+from pipeline_steps import api_auth, golden, live_test
+from pipeline_steps import settings as settings_module
 from pipeline_steps.errors import ApiError, ConfigurationError, PackagingError, PipelineError
 from pipeline_steps.serving_process import ServingError, ServingProcess
 
@@ -53,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="default: the lines of stdin")
     parser.add_argument("--api-url", help="ask this API instead of the model in the build folder")
-    parser.add_argument("--profile", default="demo", help="whose model (default: %(default)s)")
+    parser.add_argument("--profile", default="demo", help="whose model or authorizer (%(default)s)")
     parser.add_argument("--build-dir", type=Path, default=Path("build"), help="default: build")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     return parser
@@ -61,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _answers(options: argparse.Namespace, texts: list[str]) -> Iterator[dict[str, Any]]:
     if options.api_url:
-        return _of_api(options.api_url.rstrip("/"), texts)
+        return _of_api(options.api_url.rstrip("/"), options.profile, texts)
     return _of_model(options.build_dir / options.profile / "candidate", texts)
 
 
@@ -78,8 +81,12 @@ def _of_model(folder: Path, texts: list[str]) -> Iterator[dict[str, Any]]:
         raise PackagingError(f"The model in {folder} does not answer. {error}") from error
 
 
-def _of_api(url: str, texts: list[str]) -> Iterator[dict[str, Any]]:
+def _of_api(url: str, profile: str, texts: list[str]) -> Iterator[dict[str, Any]]:
+    auth = api_auth.auth_for(settings_module.load(profile))
     with requests.Session() as session:
+        session.auth = auth
+        # Throttled or updating, it is asked again; where nobody listens, that is told at once.
+        session.mount(url, HTTPAdapter(max_retries=live_test.RETRIES.new(connect=0)))
         for start in range(0, len(texts), TEXTS_PER_REQUEST):
             chunk = texts[start : start + TEXTS_PER_REQUEST]
             try:

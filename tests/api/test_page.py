@@ -184,6 +184,15 @@ def test_model_that_is_not_there_is_told_and_tried_again(page: Page, live: LiveA
     expect(page.locator("#tokens")).to_have_text("fine", timeout=60_000)
 
 
+def test_text_that_is_too_long_is_told_and_leaves_no_old_answer(page: Page) -> None:
+    judged(page, TEXT)
+    page.fill("#text", "x" * 10_001)
+    expect(page.locator("#note")).to_contain_text("10001 characters")
+    expect(page.locator("#result")).to_be_hidden()
+    judged(page, "fine")
+    expect(page.locator("#tokens")).to_have_text("fine")
+
+
 def test_offline_is_told_and_over_when_it_ends(page: Page, context: BrowserContext) -> None:
     context.set_offline(True)
     page.fill("#text", "fine")

@@ -43,6 +43,22 @@ def test_lines_of_stdin_become_lines_of_json(
     assert "answered 413: The text has 10001 characters" in capsys.readouterr().err
 
 
+def test_guarded_and_throttled_api_is_asked_again_with_a_signature(
+    release: Make, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an API for AWS identities, that takes one request a second
+    settings = release(authorizer="iam", throttle_rate=1.0, throttle_burst=1)
+    deploy_endpoint.run(settings, Clients())
+    create_api.run(settings, Clients())
+    url = Api.load(settings.environment_dir).api_url
+    texts = ["a good film"] * (predict.TEXTS_PER_REQUEST + 1)
+    assert predict.main(["--api-url", url, "a good film"]) == 8
+    assert "answered 403: Forbidden" in capsys.readouterr().err
+    monkeypatch.setenv("T5_AUTHORIZER", "iam")
+    assert predict.main(["--api-url", url, *texts]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(texts)
+
+
 def test_missing_model_is_told_with_the_way_to_one(tmp_path: Path, capsys: Captured) -> None:
     assert predict.main(["--build-dir", str(tmp_path), "fine"]) == 6
     assert "make demo" in capsys.readouterr().err
