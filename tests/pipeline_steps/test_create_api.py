@@ -145,3 +145,8 @@ def test_report_of_a_run_stays_while_its_model_does(release: Make) -> None:
     assert linked("bbbbbbbbbbbb", "done", report_page=pages[2]) == pages[2]
     lasting = {"report_url": "https://example.com/{model_version}", "report_page": pages[2]}
     assert linked("bbbbbbbbbbbb", "done", **lasting) == "https://example.com/bbbbbbbbbbbb"
+    # AND a rollback to the first version of the function finds the address that it had
+    first = clients.lambda_.get_function_configuration(
+        FunctionName="t5-sentiment-demo", Qualifier="1"
+    )
+    assert first["Environment"]["Variables"]["REPORT_URL"] == pages[0]
