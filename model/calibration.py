@@ -3,7 +3,8 @@
 Guo et al. 2017, "On Calibration of Modern Neural Networks", https://arxiv.org/abs/1706.04599: the
 logits are divided by T, which is fitted on rows that were not trained on. No answer changes, only
 how sure it is. Deviation: the targets are Platt's (1999), (n + 1) / (n + 2) in place of 1 for the n
-rows of a class. Without them a model with no mistake on these rows would have T go to 0.
+rows of a class. Without them a model with no mistake on these rows would have T go to 0. And T
+stays 1 where the gain may be chance: some hundred rows can be off by more than the model is.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from model.batching import encode, pad_batch
 from model.checkpoint import quiet_transformers
@@ -23,6 +25,7 @@ from model.tokenizer import load_tokenizer
 SMALLEST, LARGEST = 0.05, 20.0  # temperatures; beyond, the rows say nothing
 HALVINGS = 60  # of the bracket: as fine as floats are
 DIGITS = 3  # of the temperature
+SURE = 2  # standard errors: less happens by chance once in twenty
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
@@ -34,12 +37,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """
     if not len(labels):
         return 1.0
-    margin = (logits[:, 1] - logits[:, 0]).double()  # (B,)
-    positives = int(labels.sum())
-    negatives = len(labels) - positives
-    targets = torch.where(
-        labels.bool(), (positives + 1) / (positives + 2), 1 / (negatives + 2)
-    ).double()
+    margin, targets = _margin(logits), _targets(labels)
     # The loss is convex in 1 / T: its slope rises, and is 0 at the minimum.
     low, high = 1 / LARGEST, 1 / SMALLEST
     for _ in range(HALVINGS):
@@ -49,12 +47,40 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return 2 / (low + high)
 
 
+def is_sure_gain(logits: Tensor, labels: Tensor, temperature: float) -> bool:
+    """Whether the temperature lowers the mean loss of these rows by more than chance would."""
+    if not len(labels):
+        return False
+    margin, targets = _margin(logits), _targets(labels)
+    before, after = (
+        binary_cross_entropy_with_logits(scaled, targets, reduction="none")
+        for scaled in (margin, margin / temperature)
+    )
+    gains = before - after  # (B,)
+    standard_error = gains.std(correction=0) / len(gains) ** 0.5
+    return bool(gains.mean() > SURE * standard_error)
+
+
+def _margin(logits: Tensor) -> Tensor:
+    """(B,) how far POSITIVE is above NEGATIVE."""
+    return (logits[:, 1] - logits[:, 0]).double()
+
+
+def _targets(labels: Tensor) -> Tensor:
+    """(B,) Platt's."""
+    positives = int(labels.sum())
+    negatives = len(labels) - positives
+    return torch.where(
+        labels.bool(), (positives + 1) / (positives + 2), 1 / (negatives + 2)
+    ).double()
+
+
 def calibrate(folder: Path, held: Sequence[Example], max_tokens: int) -> float:
     """Fit the temperature of the model in `folder` on `held`, and write it to its config.json.
 
     Args:
         folder: of `model.safetensors`, `config.json` and `tokenizer.json`.
-        held: rows that it was not trained on; without any the temperature is 1.
+        held: rows that it was not trained on; where they leave it open the temperature is 1.
         max_tokens: longest input in tokens.
     """
     with quiet_transformers():
@@ -71,7 +97,10 @@ def calibrate(folder: Path, held: Sequence[Example], max_tokens: int) -> float:
             batch = pad_batch(sequences[rows], labels[rows], torch.device("cpu"))
             parts.append(model(**batch).logits)
     # What is beyond these digits is float rounding, and another on another machine.
-    temperature = round(fit_temperature(torch.cat(parts), torch.tensor(labels)), DIGITS)
+    logits, truth = torch.cat(parts), torch.tensor(labels)
+    temperature = round(fit_temperature(logits, truth), DIGITS)
+    if not is_sure_gain(logits, truth, temperature):
+        temperature = 1.0
     path = folder / "config.json"
     config = json.loads(path.read_bytes()) | {"temperature": temperature}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
