@@ -96,9 +96,9 @@ def _detail(settings: Settings, evaluation: Evaluation, exported: ExportReport) 
     if evaluation.points_lost is not None:
         name = exported.precisions[-1].name
         detail += f"; {name} loses {evaluation.points_lost:.2f} points against fp32"
-    warnings = [rule.name for rule in evaluation.rules if rule.verdict == "warn"]
-    if warnings:
-        detail += f"; {len(warnings)} of {len(evaluation.rules)} rules warn: {', '.join(warnings)}"
+    if warnings := sum(rule.verdict == "warn" for rule in evaluation.rules):
+        verb = "warns" if warnings == 1 else "warn"
+        detail += f"; {warnings} of {len(evaluation.rules)} rules {verb} (report.html)"
     if evaluation.overridden:
         names = ", ".join(rule.name for rule in evaluation.failed)
         detail += f"; OVERRIDDEN ({names}): {evaluation.overridden}"
