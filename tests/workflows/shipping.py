@@ -107,6 +107,13 @@ class Repository:
         """The page that production serves to browsers."""
         return requests.get(self.aws.apis()[NAME], timeout=60).text
 
+    def uploaded(self, name: str) -> list[Any]:
+        """What the files of this name in the model bucket say."""
+        s3 = self.aws.client("s3")
+        keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+        found = [key for key in keys if key.endswith(f"/{name}")]
+        return [json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in found]
+
     def mailed(self) -> tuple[str, str]:
         """Subject and text of the one mail since the last look."""
         (message,) = self.inbox.messages

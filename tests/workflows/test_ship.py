@@ -103,6 +103,22 @@ def test_model_below_the_bar_is_not_deployed(repository: Repository, shipped: Ru
     assert "Production is untouched." in text
 
 
+def test_model_below_the_bar_ships_for_a_reason(repository: Repository, shipped: Run) -> None:
+    why = "the old one answers `so much` worse"
+    inputs = {"profile": "demo", "min_accuracy": "0.999", "deploy": "production", "override": why}
+    run = repository.run("retrain.yml", inputs=inputs)
+    assert run.results()["pipeline.deploy-production"] == "success"
+    # THEN the artefact, the run's page and the mail have the reason
+    manifests = repository.uploaded("manifest.json")
+    assert [manifest for manifest in manifests if manifest["override"] == why]
+    page = run.jobs["pipeline.summary"].summary
+    assert "A rule of the gate failed, and was overridden" in page
+    assert "the old one answers" in page
+    subject, text = repository.mailed()
+    assert "is live" in subject
+    assert f"Gate overridden: {why}" in text
+
+
 @pytest.mark.parametrize(
     ("failing", "step"),
     [
