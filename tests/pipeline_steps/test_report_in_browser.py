@@ -122,6 +122,9 @@ def test_print_is_light_whole_and_without_navigation(page: Page) -> None:
     folded = page.locator("#mistakes .gates").first
     assert folded.evaluate("(each) => each.checkVisibility({contentVisibilityAuto: true})")
     assert folded.evaluate("(each) => each.getBoundingClientRect().height > 0")
+    # AND nothing is cut at the edge of A4, its margins taken off
+    page.set_viewport_size({"width": 680, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     pdf = page.pdf(path=SCREENSHOTS / "report.pdf", format="A4", print_background=False)
     assert pdf.startswith(b"%PDF")
 
