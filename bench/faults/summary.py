@@ -3,6 +3,7 @@
 import datetime
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.faults.flows import FLOWS
 from bench.faults.injection import FAULTS, Call
@@ -25,6 +26,8 @@ class Results:
     soak: Soak | None = None
     seconds: float = 0
     missing: list[str] = field(default_factory=list)  # parts that have not ended
+    # As it was at first: the page that is written meanwhile would count as a change.
+    git: dict[str, Any] = field(default_factory=git_state)
 
     def add(self, name: str, part: "Results") -> None:
         """Take in what the part `name` of the run saw."""
@@ -54,7 +57,7 @@ def markdown(results: Results, command: str) -> str:
 
 
 def _head(results: Results, command: str) -> str:
-    git, today = git_state(), datetime.datetime.now(datetime.UTC).date().isoformat()
+    git, today = results.git, datetime.datetime.now(datetime.UTC).date().isoformat()
     dirty = " with changes" if git.get("dirty") else ""
     cells, calls = len(results.cells), len({(cell.flow, cell.call) for cell in results.cells})
     lost = cells - results.survived
