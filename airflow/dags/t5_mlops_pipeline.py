@@ -17,6 +17,7 @@ from t5_steps import (
     REINFORCE,
     ArtefactLink,
     NotifyOperator,
+    ReportOperator,
     ReuseBranch,
     StepOperator,
 )
@@ -129,8 +130,9 @@ def t5_mlops_pipeline() -> None:
     production = ship.override(group_id="production")("production")
     package_model >> staging >> production
     package_model >> production
-    # A teardown: it runs whatever failed, and its own failure changes no result.
-    production >> NotifyOperator(task_id="notify").as_teardown()
+    # Teardowns: they run whatever failed, and their own failure changes no result.
+    report = ReportOperator(task_id="report").as_teardown()
+    production >> report >> NotifyOperator(task_id="notify").as_teardown()
 
 
 @task_group

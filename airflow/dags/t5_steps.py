@@ -138,6 +138,16 @@ class ReuseBranch(StepOperator, BranchMixIn):
         return self.do_branch(context, self.reuse if reused else self.train)
 
 
+class ReportOperator(StepOperator):
+    """Writes the report of what was judged, also where the gate refused it."""
+
+    def execute(self, context: Context) -> str:
+        """Write it, if there is anything to tell."""
+        if not (BUILD_DIR / context["params"]["profile"] / "evaluation.json").is_file():
+            raise AirflowSkipException("nothing has been judged")
+        return super().execute(context)
+
+
 class NotifyOperator(StepOperator):
     """Tells how the run went, also where a task has failed, with that task's own error."""
 
@@ -166,7 +176,8 @@ class NotifyOperator(StepOperator):
                 name, status = task.train, "reused"
                 if states.get(name) != "skipped":
                     continue
-            if task.task_id == self.task_id or (name == "train" and state == "skipped"):
+            # A teardown only tells of the run.
+            if task.is_teardown or (name == "train" and state == "skipped"):
                 continue
             record = {"name": name, "status": status, "seconds": seconds, "detail": detail}
             records.append(record | {"environment": task.environment})

@@ -62,7 +62,7 @@ def test_every_step_is_a_task(server: AirflowServer) -> None:
     assert server.get("dagWarnings")["total_entries"] == 0
     found = {task["task_id"] for task in server.get(f"{DAG}/tasks")["tasks"]}
     ships = {f"{where}.{step}" for where in ("staging", "production") for step in SHIPPING}
-    assert found == {*STEPS, *ships, "notify"}
+    assert found == {*STEPS, *ships, "report", "notify"}
     assert server.get(DAG)["is_paused"] is False
 
 

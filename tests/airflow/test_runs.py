@@ -49,12 +49,13 @@ def test_run_ships_and_the_next_one_reuses(server: AirflowServer, inbox: Inbox) 
 def test_model_below_the_bar_goes_nowhere(server: AirflowServer, inbox: Inbox) -> None:
     run = server.start(epochs=1, min_accuracy=1)
     assert server.finish(run) == "failed"
-    # THEN the gate is asked once, and nothing after it runs but the mail
+    # THEN the gate is asked once, and nothing after it runs but the report and the mail
     tasks = server.tasks(run)
     assert (tasks["evaluate"]["state"], tasks["evaluate"]["try_number"]) == ("failed", 1)
     assert tasks["package_model"]["state"] == "upstream_failed"
     assert tasks["production.deploy_endpoint"]["state"] == "upstream_failed"
-    assert tasks["notify"]["state"] == "success"
+    assert tasks["report"]["state"] == tasks["notify"]["state"] == "success"
+    assert "It does not ship" in (server.build / "demo" / "report.html").read_text()
     assert "failed in evaluate" in str(inbox.messages[-1]["Subject"])
     assert "below the bar" in body_of(inbox)
 
