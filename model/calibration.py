@@ -16,10 +16,9 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from model.batching import encode, pad_batch
-from model.checkpoint import quiet_transformers
+from model.checkpoint import load_saved
 from model.data import Example
 from model.evaluation import BATCH_SIZE
-from model.modeling import T5ForSentimentClassification
 from model.tokenizer import load_tokenizer
 
 SMALLEST, LARGEST = 0.05, 20.0  # temperatures; beyond, the rows say nothing
@@ -83,10 +82,7 @@ def calibrate(folder: Path, held: Sequence[Example], max_tokens: int) -> float:
         held: rows that it was not trained on; where they leave it open the temperature is 1.
         max_tokens: longest input in tokens.
     """
-    with quiet_transformers():
-        model = T5ForSentimentClassification.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True
-        ).eval()
+    model = load_saved(folder)
     tokenizer = load_tokenizer(str(folder))
     sequences = encode(tokenizer, [row.sentence for row in held], max_tokens)
     labels = [row.label for row in held]

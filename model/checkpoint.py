@@ -5,6 +5,7 @@ whoever reads `resume.pt` or a model folder, after a kill at any point, finds th
 new one, never half of one. Nothing is unpickled but tensors and plain values (`weights_only`).
 """
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
+
+from model.modeling import T5ForSentimentClassification, T5SentimentConfig
 
 RESUME_FILE = "resume.pt"
 FORMAT = 3
@@ -143,6 +146,39 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
         raise CheckpointError(_unwritten(folder, error)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def load_saved(folder: Path, **how: Any) -> T5ForSentimentClassification:
+    """The model that `save_model` wrote, in evaluation mode; each of its weights has a place.
+
+    Args:
+        folder: of `model.safetensors` and `config.json`.
+        how: more for `from_pretrained`.
+
+    Raises:
+        CheckpointError: weights are missing or left over, or the configuration is not known.
+    """
+    try:
+        with quiet_transformers():
+            model, info = T5ForSentimentClassification.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                **how,
+            )
+        model_type = json.loads((folder / "config.json").read_bytes()).get("model_type")
+    except Exception as error:  # each library has its own for what it does not know
+        raise CheckpointError(f"{type(error).__name__}: {str(error).strip()[:300]}") from error
+    # transformers goes on with both of these, and only warns.
+    if info["unexpected_keys"]:
+        raise CheckpointError(f"there is no place for its weight {min(info['unexpected_keys'])!r}")
+    if model_type != T5SentimentConfig.model_type:
+        raise CheckpointError(
+            f"its model_type is {model_type!r}, expected {T5SentimentConfig.model_type!r}"
+        )
+    loaded: T5ForSentimentClassification = model.eval()
+    return loaded
 
 
 def best_folder(step: int, work_dir: Path) -> Path:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers.models.t5.modeling_t5 import T5LayerNorm
 
-from model.checkpoint import quiet_transformers
+from model.checkpoint import load_saved
 from model.modeling import T5ForSentimentClassification
 from model.onnx_session import INPUTS, OUTPUTS, OnnxSession
 
@@ -70,10 +70,7 @@ def export_onnx(checkpoint: Path, path: Path, sequences: Sequence[list[int]]) ->
     Raises:
         OnnxExportError: logits or gates differ by more than `TOLERANCE`.
     """
-    with quiet_transformers():
-        model = T5ForSentimentClassification.from_pretrained(
-            checkpoint, local_files_only=True, use_safetensors=True, attn_implementation="eager"
-        ).eval()
+    model = load_saved(checkpoint, attn_implementation="eager")
     # A batch of one would be taken for a constant.
     ids = torch.tensor([[3, 4, 1], [3, 1, 0]])
     batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens")

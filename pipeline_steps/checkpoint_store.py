@@ -43,7 +43,7 @@ def keep(settings: Settings, clients: Clients, made: TrainingReport) -> None:
     """
     if not settings.deploy.bucket:
         return
-    folder, prefix = settings.work_dir / CHECKPOINT, _prefix(settings, made.fingerprint)
+    folder, prefix = settings.work_dir / CHECKPOINT, prefix_of(settings, made.fingerprint)
     with aws_errors(TrainingFailedError, "Keeping the trained model in the bucket"):
         bucket = ModelBucket(settings, clients)
         with bucket.refusals(TrainingFailedError):
@@ -54,7 +54,8 @@ def keep(settings: Settings, clients: Clients, made: TrainingReport) -> None:
             bucket.write_once(f"{prefix}/{made.FILE}", made.text().encode())
 
 
-def _prefix(settings: Settings, fingerprint: str) -> str:
+def prefix_of(settings: Settings, fingerprint: str) -> str:
+    """Where in the bucket the checkpoint of `fingerprint` is kept."""
     return f"{settings.deploy.name}/training/checkpoints/{fingerprint}"
 
 
@@ -80,7 +81,7 @@ def damaged_files(folder: Path, made: TrainingReport) -> list[str]:
 
 
 def _fetch(settings: Settings, bucket: ModelBucket, fingerprint: str) -> TrainingReport | None:
-    prefix = _prefix(settings, fingerprint)
+    prefix = prefix_of(settings, fingerprint)
     text = bucket.read(f"{prefix}/{TrainingReport.FILE}")
     if text is None:
         return None

@@ -18,8 +18,9 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from model.data import Example
-from pipeline_steps import fingerprint, step
+from pipeline_steps import fingerprint, other_versions, step
 from pipeline_steps.checked_data import read_checked_data
+from pipeline_steps.checkpoint_store import prefix_of
 from pipeline_steps.clients import Clients
 from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.files import file_hash, file_hashes, write_folder_atomically
@@ -49,8 +50,8 @@ def run(settings: Settings, clients: Clients) -> Outcome:
 
     Raises:
         DataCheckError: the data is not what `check_data` saw.
-        TrainingFailedError: the checkpoint is not the one that training wrote, or its ONNX model
-            computes something else.
+        TrainingFailedError: the checkpoint is not the one that training wrote, other versions made
+            it and it does not load with these, or its ONNX model computes something else.
     """
     checkpoint, runtime = settings.work_dir / "checkpoint", settings.export.runtime
     trained = TrainingReport.load(checkpoint)
@@ -63,6 +64,8 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     made = ExportReport.find(settings.work_dir)
     if made and _is_done(settings, made, trained, copied, inputs):
         return Outcome("reused", _detail(settings, made))
+    if other_versions.are_those_of(trained):
+        other_versions.require_loads(checkpoint, trained, _anew(settings, trained))
     precisions: list[Precision] = []
 
     def write(folder: Path) -> None:
@@ -80,6 +83,7 @@ def run(settings: Settings, clients: Clients) -> Outcome:
         parameters=_count_parameters(checkpoint / "model.safetensors"),
         files=file_hashes(settings.work_dir / CANDIDATE),
         git=fingerprint.git_state(),
+        package_versions=fingerprint.versions(),
         inputs=inputs,
         precisions=precisions,
     )
@@ -95,6 +99,13 @@ def _refuse_damaged(checkpoint: Path, trained: TrainingReport) -> None:
                 f"{path} is not the file that training wrote (missing, cut short or changed). "
                 "Run `python -m pipeline_steps.train` with the same flags: it makes it again."
             )
+
+
+def _anew(settings: Settings, trained: TrainingReport) -> str:
+    places = str(settings.work_dir / "checkpoint")
+    if settings.deploy.bucket:
+        places += f" and s3://{settings.deploy.bucket}/{prefix_of(settings, trained.fingerprint)}/"
+    return f"Delete {places}, then train again with these versions, or go back to those."
 
 
 def _copied_files(checkpoint: Path, runtime: str) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import platform
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,8 +65,13 @@ def export_inputs(settings: Settings, data_hash: str) -> Any:
     }
 
 
-def package_versions(names: Iterable[str] = RECORDED_PACKAGES) -> dict[str, str]:
-    """The installed versions of packages; by default of those that made the model."""
+def versions() -> dict[str, str]:
+    """Of what decides, beside the fingerprint, what a checkpoint holds and whether it loads."""
+    return {"python": platform.python_version(), **package_versions(RECORDED_PACKAGES)}
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """The installed versions of packages."""
     return {name: importlib.metadata.version(name) for name in names}
 
 

@@ -15,14 +15,12 @@ def added(evaluation: Evaluation, settings: Settings) -> Evaluation:
     """
     if not settings.gate.rationales or evaluation.rationales:
         return evaluation
-    from model.modeling import T5ForSentimentClassification  # noqa: PLC0415 - imports torch
+    from model.checkpoint import load_saved  # noqa: PLC0415 - imports torch
     from model.rationales import rationales_of  # noqa: PLC0415
     from model.tokenizer import load_tokenizer  # noqa: PLC0415
 
-    folder = str(settings.work_dir / CHECKPOINT)
+    folder = settings.work_dir / CHECKPOINT
     found = rationales_of(
-        T5ForSentimentClassification.from_pretrained(folder),
-        load_tokenizer(folder),
-        read_checked_data(settings),
+        load_saved(folder), load_tokenizer(str(folder)), read_checked_data(settings)
     )
     return dataclasses.replace(evaluation, rationales=dataclasses.asdict(found))

@@ -164,7 +164,7 @@ def _place(
             inputs=planned.inputs,
             result=result,
             git=fingerprint.git_state(),
-            package_versions=fingerprint.package_versions(),
+            package_versions=fingerprint.versions(),
             files=file_hashes(folder),
         ).save(folder)
 

@@ -85,6 +85,7 @@ class Precision:
 class ExportReport(Artefact):
     """Which files `candidate/` holds, by their SHA-256, and the commit that exported them.
 
+    `package_versions` are those of this environment, which may be others than the training's.
     `precisions` starts with float32 and ends with what ships; `inputs` is what, beside the
     checkpoint, determined them. With runtime pytorch both are empty.
     """
@@ -97,6 +98,7 @@ class ExportReport(Artefact):
     parameters: int
     files: dict[str, str]
     git: dict[str, Any]
+    package_versions: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
     precisions: list[Precision] = field(default_factory=list)
 
@@ -116,7 +118,8 @@ class Manifest(Artefact):
     """Which data, code, settings and packages made the tarball with this hash.
 
     `trained_at` and `exported_at` are the commits that were checked out: a reused model may be
-    older than the serving code that ships with it.
+    older than the serving code that ships with it. `package_versions` trained it, in the image of
+    the job `trained_in` if one did; `exported_with` are the project's, which made what ships.
     """
 
     FILE: ClassVar[str] = "manifest.json"
@@ -135,4 +138,6 @@ class Manifest(Artefact):
     tarball_sha256: str
     tarball_bytes: int
     runtime: str = "pytorch"  # as all were before there was another
+    trained_in: dict[str, Any] = field(default_factory=dict)
+    exported_with: dict[str, str] = field(default_factory=dict)
     override: str | None = None  # why it was packed although a rule of the gate failed

@@ -116,6 +116,8 @@ def _manifest(settings: Settings, packed: Packed, tarball: Path) -> Manifest:
         },
         metrics=evaluation.metrics,
         package_versions=trained.package_versions,
+        trained_in=trained.trained_in,
+        exported_with=exported.package_versions,
         files=packed.files,
         tarball_sha256=file_hash(tarball),
         tarball_bytes=tarball.stat().st_size,

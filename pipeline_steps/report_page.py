@@ -229,6 +229,7 @@ def _lineage(content: Content) -> list[tuple[str, Any]]:
             ("Backbone", inputs.get("backbone")),
             ("Tokenizer", inputs.get("tokenizer")),
             ("Training job", training.trained_in.get("job")),
+            ("Its image", training.trained_in.get("image")),
         ]
     if exported:
         precision = exported.precisions[-1].name if exported.precisions else "fp32"
@@ -260,11 +261,11 @@ def _folded(content: Content) -> dict[str, list[tuple[str, Any]]]:
     """What only some want to see: settings, versions, files."""
     training, exported = content.training, content.exported
     settings = training.inputs.get("training", {}) if training else {}
-    packages = dict(exported.inputs.get("packages", {})) if exported else {}
-    packages |= training.package_versions if training else {}
+    packages = exported.package_versions | exported.inputs.get("packages", {}) if exported else {}
     return {
         "Settings of the training": [(name, str(value)) for name, value in settings.items()],
-        "Versions of the packages": list(packages.items()),
+        "Versions that trained": list(training.package_versions.items()) if training else [],
+        "Versions that exported": list(packages.items()),
         "Files of the candidate, by their SHA-256": list(exported.files.items())
         if exported
         else [],

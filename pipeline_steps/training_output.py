@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline_steps import other_versions
 from pipeline_steps.checkpoint_store import CHECKPOINT, damaged_files
 from pipeline_steps.errors import ConfigurationError, PackagingError
 from pipeline_steps.files import write_folder_atomically
@@ -14,6 +15,11 @@ from pipeline_steps.settings import Settings
 from pipeline_steps.tarball import extract_tarball
 from pipeline_steps.training_plan import TrainingPlan
 
+ANOTHER_IMAGE = (
+    "Nothing was kept, and the same command would fetch the same job again. With --training-image, "
+    "choose an image whose versions are nearer to these, which launches a new job; or pin the "
+    "image's versions in requirements.txt."
+)
 GIT_VARIABLE = "TRAINED_FROM"  # in the job's environment, for whoever reads its description
 
 
@@ -28,6 +34,7 @@ def fetch(
 
     Raises:
         UnusableModelError: it is not there, not whole, or another one.
+        TrainingFailedError: with the versions that are installed here it is not that model.
     """
     url = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if url is None:
@@ -45,7 +52,11 @@ def fetch(
             raise UnusableModelError(f"{url} is damaged ({', '.join(damaged)})")
         # In the container there is no checkout: the one that launched the job is what counts.
         git = json.loads(job["Environment"][GIT_VARIABLE])
-        replace(made, git=git, trained_in=_trained_in(job)).save(folder)
+        told = replace(made, git=git, trained_in=_trained_in(job))
+        if other_versions.are_those_of(told):
+            validation = planned.splits.validation
+            other_versions.require_same_model(folder, told, validation, ANOTHER_IMAGE)
+        told.save(folder)
 
     try:
         if not bucket.download(url.removeprefix(bucket.url("")), tarball):

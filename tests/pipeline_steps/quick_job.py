@@ -3,6 +3,7 @@
 from typing import Any
 
 from model.data import Example, Splits
+from pipeline_steps import fingerprint
 from pipeline_steps.training_plan import TrainingPlan
 
 PLAN = TrainingPlan(
@@ -29,6 +30,6 @@ def program(planned: TrainingPlan = PLAN, **changed: Any) -> str:
         "inputs": planned.inputs,
         "result": {"best_accuracy": 0.9, "examples_per_second": 100.0, "seconds": 1.0},
         "git": {"commit": None, "dirty": None},
-        "package_versions": {"torch": "2.9.0"},
+        "package_versions": fingerprint.versions(),
     }
     return TRAINS.format(report={**report, **changed})
