@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,6 @@ from model.data import Example
 from model.evaluation import evaluate
 from model.gradients import Objective
 from model.modeling import T5ForSentimentClassification
-from model.optimization import parameter_groups, pick_precision, rate_share
 from model.report import TrainingProgress, TrainingResult
 from model.settings import TrainingSettings
 from model.tokenizer import train_tokenizer
@@ -252,46 +251,6 @@ def test_bf16_runs_and_saves_fp32(tmp_path: Path):
     assert {weight.dtype for weight in weights(tmp_path).values()} == {torch.float32}
 
 
-def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch):
-    for has_bf16, expected in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr(
-            torch.cpu, "get_capabilities", lambda has=has_bf16: {"avx512_bf16": has}
-        )
-        assert pick_precision("auto", torch.device("cpu")) == expected
-        assert pick_precision("fp32", torch.device("cpu")) == "fp32"
-
-
-def test_groups_hold_each_weight_once():
-    model = load_model("random:tiny", vocab_size=120)
-    settings = TrainingSettings(learning_rate=1e-4, gate_learning_rate=2e-3)
-    groups = parameter_groups(model, settings)
-    held = [id(weight) for group in groups for weight in group["params"]]
-    assert sorted(held) == sorted(id(weight) for weight in model.parameters())
-    rate_of = {id(weight): group["lr"] for group in groups for weight in group["params"]}
-    decay_of = {id(weight): group["weight_decay"] for group in groups for weight in group["params"]}
-    assert rate_of[id(model.shared.weight)] == 1e-4
-    assert rate_of[id(model.gate.linear.bias)] == 2e-3
-    assert rate_of[id(model.classifier.weight)] == 1e-3
-    assert decay_of[id(model.shared.weight)] == decay_of[id(model.classifier.bias)] == 0
-    assert decay_of[id(model.encoder.block[0].layer[1].DenseReluDense.wi.weight)] == 0.01
-
-
-def test_layer_decay_slows_what_lies_deeper():
-    model = load_model("random:tiny", vocab_size=120)
-    settings = TrainingSettings(learning_rate=1e-2, layer_decay=0.5)
-    rate_of = {
-        id(weight): group["peak"]
-        for group in parameter_groups(model, settings)
-        for weight in group["params"]
-    }
-    lower, upper = (block.layer[1].DenseReluDense.wi.weight for block in model.encoder.block)
-    assert rate_of[id(model.encoder.final_layer_norm.weight)] == 1e-2
-    assert rate_of[id(upper)] == pytest.approx(5e-3)
-    assert rate_of[id(lower)] == pytest.approx(2.5e-3)
-    assert rate_of[id(model.shared.weight)] == pytest.approx(1.25e-3)
-    assert rate_of[id(model.classifier.weight)] == 1e-3
-
-
 @pytest.mark.parametrize("reinforce", [False, True])
 def test_label_smoothing_keeps_losses_from_zero(reinforce: bool):
     model = load_model("random:tiny", vocab_size=60, dropout=0.0)
@@ -306,48 +265,3 @@ def test_label_smoothing_keeps_losses_from_zero(reinforce: bool):
         settings = TrainingSettings(label_smoothing=smoothing, reinforce=reinforce)
         _, figures = Objective(model, settings)(batch)
         assert figures["loss"].item() == pytest.approx(expected, abs=1e-4)
-
-
-def test_rate_rises_then_falls():
-    shares = [rate_share(step, 100, 0.1) for step in range(100)]
-    assert shares[9] == max(shares) == 1.0
-    assert shares[:10] == sorted(shares[:10])
-    assert shares[9:] == sorted(shares[9:], reverse=True)
-    assert shares[-1] == pytest.approx(1 / 90)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("epochs", 0),
-        ("batch_size", -1),
-        ("learning_rate", 0.0),
-        ("head_learning_rate", 3.0),
-        ("warmup_share", 1.0),
-        ("dropout", -0.1),
-        ("label_smoothing", 1.0),
-        ("layer_decay", 0.0),
-        ("batch_parts", 0),
-        ("shrink_on_oom", 1),
-        ("max_grad_norm", 0),
-        ("max_input_tokens", 1),
-        ("pooling", "max"),
-        ("precision", "fp16"),
-        ("learning_rate", float("nan")),
-        ("gate_threshold", 1.1),
-        ("reinforce", 1),
-        ("reinforce_samples", 0),
-        ("reinforce_price", -0.1),
-        ("reinforce_weight", float("nan")),
-        ("reinforce_entropy", -1.0),
-        ("reinforce_baseline", "mean"),
-        ("reinforce_gate_reads", "decoder"),
-    ],
-)
-def test_bad_setting_is_named(name: str, value: object):
-    with pytest.raises(ValueError, match=rf"^{name} is .*expected"):
-        TrainingSettings(**{name: value})
-
-
-def test_each_setting_says_what_it_is():
-    assert all(len(item.metadata["help"]) > 10 for item in fields(TrainingSettings))
