@@ -50,7 +50,7 @@ class TrainingSettings:
     evaluations_per_epoch: int = _setting(4, "evaluations on the validation set an epoch")
     reinforce: bool = _setting(True, "train the gate with REINFORCE, to keep few tokens")
     reinforce_samples: int = _setting(4, "REINFORCE: choices of tokens tried for each sentence")
-    reinforce_price: float = _setting(0.5, "REINFORCE: price in nats of keeping a whole sentence")
+    reinforce_price: float = _setting(0.25, "REINFORCE: price in nats of keeping a whole sentence")
     reinforce_weight: float = _setting(0.1, "REINFORCE: weight of the policy's loss")
     reinforce_entropy: float = _setting(0.01, "REINFORCE: bonus a nat of a decision's entropy")
     reinforce_baseline: str = _setting(
