@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument("--data", default="demo", help="folder of SST-2 (the bundled corpus)")
     parser.add_argument("--tokenizer", help="folder of T5's tokenizer; trained without it")
     parser.add_argument("--rounds", type=int, default=3, help="times that each system runs (3)")
-    parser.add_argument("--calls", type=int, default=60, help="short texts a round (60)")
+    parser.add_argument("--calls", type=int, default=180, help="short texts a round (180)")
     parser.add_argument("--quick", action="store_true", help="one round of 20 calls")
     arguments = parser.parse_args()
     if reason := missing():
