@@ -6,6 +6,7 @@ views of the fused one. Batch and length stay open; the same checkpoint gives th
     export_onnx(Path("checkpoint"), Path("model.onnx"))
 """
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -33,8 +34,8 @@ class OnnxExportError(RuntimeError):
 class _TwoOutputs(nn.Module):
     def __init__(self, model: T5ForSentimentClassification) -> None:
         super().__init__()
-        self.model = model
-        for parent in list(model.modules()):
+        self.model = copy.deepcopy(model)  # what is exported is compared with the model as it was
+        for parent in list(self.model.modules()):
             for name, child in parent.named_children():
                 if isinstance(child, T5LayerNorm):
                     setattr(parent, name, _Norm(child))
