@@ -146,6 +146,8 @@ def test_bad_variable_refuses_to_start(tmp_path: Path, variable: str, value: str
 def test_log_is_one_json_object_a_line(packaged_once: Path) -> None:
     with ServingProcess(packaged_once / "demo" / "candidate", {"LOG_LEVEL": "DEBUG"}) as process:
         process.invoke(b'{"inputs": "a private matter"}')
+        # A request is logged after its answer has left, and before the next one is read.
+        assert requests.get(f"{process.url}/ping", timeout=10).status_code == 200
         lines = process.log().splitlines()
     told = [json.loads(line) for line in lines if line.startswith("{")]
     assert {"message", "time", "level"} <= set(told[0])
