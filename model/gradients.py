@@ -65,9 +65,7 @@ class Gradients:
         if workers.size > 1:
             # Mean pooling leaves the gate without gradients, which must be known before.
             unused = settings.pooling == "mean"
-            objective = DistributedDataParallel(
-                objective, broadcast_buffers=False, find_unused_parameters=unused
-            )
+            objective = DistributedDataParallel(objective, find_unused_parameters=unused)
         self._objective = objective
 
     def compute(

@@ -88,10 +88,13 @@ def train(
         try:
             run.loop(signals)
         except WorkerLostError as error:
-            raise TrainingError(
+            message = (
                 f"Step {run.state.step + 1}: {error} What was saved is in {work_dir}; run the same "
                 "command again to go on from there."
-            ) from error
+            )
+            # At once: torchrun ends this process too, and may do so before the error is told.
+            print(f"  {message}", flush=True)
+            raise TrainingError(message) from error
         return run.finish(resumed_from_step)
 
 

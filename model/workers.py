@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import TypeVar
 
 import torch
@@ -93,7 +94,7 @@ def lost_workers() -> Iterator[None]:
     except RuntimeError as error:
         if not (isinstance(error, dist.DistError) or is_connection_error(error)):
             raise
-        reason = str(error).strip().split("\n", maxsplit=1)[0][:200]
+        reason = shorten(str(error), 200, placeholder=" ...")
         raise WorkerLostError(f"Another process of the run is gone: {reason}") from error
 
 
