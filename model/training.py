@@ -121,6 +121,7 @@ class _Run:
         self.workers = workers
         if self.device.type == "cpu":
             use_bit_dropout(model)
+            model.set_attn_implementation("eager")  # torch's own with dropout is 7 to 11 % slower
         self.optimizer = torch.optim.AdamW(parameter_groups(model, settings), fused=True)
         self.gradients = Gradients(model, settings, workers, self.precision == "bf16")
         self.stop_votes = torch.zeros(1, dtype=torch.int64)  # the signal some had, a step before
