@@ -249,6 +249,10 @@ class LocalAws:
             for api in backend.apis.values()
         }
 
+    def interrupt_training(self, arn: str) -> None:
+        """Take the instance of a training job away, as AWS may do with a spot instance."""
+        self._training.interrupt(arn)
+
     @property
     def idle_seconds(self) -> float:
         """How long nobody has asked for anything."""

@@ -2,7 +2,8 @@
 
 What AWS's training container does, is done here: the channels are downloaded, the code is
 unpacked and started with the hyperparameters as flags, its output goes to CloudWatch, and what
-it leaves in `model/` to S3. The image is not started, nor its `requirements.txt` installed.
+it leaves in `model/` to S3. The image is not started, nor its `requirements.txt` installed. A job
+that is interrupted, as a spot instance can be, starts again on an empty disk.
 https://github.com/aws/sagemaker-training-toolkit
 """
 
@@ -23,6 +24,7 @@ from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import SageMakerModelBackend
 
+from local_aws.checkpoint_sync import CheckpointSync
 from local_aws.children import Children
 from local_aws.function_logs import FunctionLogs
 from local_aws.sagemaker_plane import REASON_CHARACTERS, find_model_data
@@ -39,6 +41,7 @@ MESSAGES = {  # as AWS words them
     "Failed": "Training job failed",
     "Stopping": "Stopping the training job",
     "Stopped": "Training job stopped",
+    "Interrupted": "The managed spot training instances were interrupted",
     "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
 }
 GRACE_SECONDS = 120  # that a stopped program has; https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopTrainingJob.html
@@ -66,6 +69,7 @@ class TrainingPlane:
         self._folder, self._gate, self._changed = folder, gate, changed
         self._children, self._logs = children, logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._interrupted: set[str] = set()
         self._threads: list[threading.Thread] = []
         self._closing = threading.Event()
 
@@ -87,12 +91,18 @@ class TrainingPlane:
     def stop(self, job: Job) -> None:
         """Ask a job's program to end; its model, if it left one, is uploaded all the same."""
         self.move(job, "Stopping", "Stopping")
-        process = self._running.get(job.arn)
-        if process:
-            process.terminate()
-            timer = threading.Timer(GRACE_SECONDS, process.kill)
-            timer.daemon = True
-            timer.start()
+        if job.arn in self._running:
+            _terminate(self._running[job.arn])
+
+    def interrupt(self, arn: str) -> None:
+        """Take the instance of a running job away, with all that is on it; AWS has no call for it.
+
+        Raises:
+            KeyError: no such job's program runs.
+        """
+        process = self._running[arn]
+        self._interrupted.add(arn)
+        _terminate(process)
 
     def move(self, job: Job, status: str, secondary: str) -> None:
         """Bring a job to a status, and note the transition."""
@@ -111,6 +121,10 @@ class TrainingPlane:
     def _run(self, backend: SageMakerModelBackend, job: Job) -> None:
         try:
             ending = self._train(backend, job)
+            while ending == "Interrupted":
+                self.move(job, "InProgress", "Interrupted")
+                self.move(job, "InProgress", "Starting")
+                ending = self._train(backend, job)
         except JobFailedError as error:
             job.failure_reason = str(error)[:REASON_CHARACTERS]
             ending = "Failed"
@@ -131,8 +145,8 @@ class TrainingPlane:
     def _train(self, backend: SageMakerModelBackend, job: Job) -> str:
         """Download, run, upload; gives the last secondary status."""
         base = self._folder / job.training_job_name
+        shutil.rmtree(base, ignore_errors=True)
         for name in ("input", "model", "code", "output"):
-            shutil.rmtree(base / name, ignore_errors=True)
             (base / name).mkdir(parents=True)
         self.move(job, "InProgress", "Downloading")
         job.training_start_time = utcnow()
@@ -141,9 +155,11 @@ class TrainingPlane:
         if job.training_job_status == "Stopping":
             return "Stopped"
         self.move(job, "InProgress", "Training")
-        ending = self._execute(backend, job, base)
+        with CheckpointSync(backend.account_id, job, base / "checkpoints", self._gate):
+            ending = self._execute(backend, job, base)
         if not self._closing.is_set():
-            self._upload(backend, job, base)
+            if ending != "Interrupted":
+                self._upload(backend, job, base)
             shutil.rmtree(base)
         return ending
 
@@ -203,6 +219,9 @@ class TrainingPlane:
             return "MaxRuntimeExceeded"
         if job.training_job_status == "Stopping" or self._closing.is_set():
             return "Stopped"
+        if job.arn in self._interrupted:
+            self._interrupted.discard(job.arn)
+            return "Interrupted"
         if process.returncode:
             raise JobFailedError(
                 f"AlgorithmError: ExecuteUserScriptError:\nExitCode {process.returncode}\n"
@@ -247,6 +266,13 @@ class TrainingPlane:
             process.kill()
         for thread in self._threads:
             thread.join()
+
+
+def _terminate(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    timer = threading.Timer(GRACE_SECONDS, process.kill)
+    timer.daemon = True
+    timer.start()
 
 
 def _flags(job: Job) -> list[str]:

@@ -24,6 +24,7 @@ from model.modeling import T5ForSentimentClassification, T5SentimentConfig
 RESUME_FILE = "resume.pt"
 FORMAT = 3
 BEST = "best"
+MODEL_FILES = ("model.safetensors", "config.json", "tokenizer.json")
 
 
 # A full disk is an OSError here, a RuntimeError in torch.save and safetensors' own error there.
@@ -104,8 +105,10 @@ def load_state(work_dir: Path, fingerprint: str) -> RunState | None:
     if set(content) != expected:
         raise CheckpointError(_broken(path, f"expected the fields {sorted(expected)}"))
     state = RunState(**content)
+    # A spot instance's folder comes back from S3, which knows nothing of whole folders.
     has_best = any(
-        path.is_dir() for path in (best_folder(state.best_step, work_dir), work_dir / BEST)
+        all((folder / name).is_file() for name in MODEL_FILES)
+        for folder in (best_folder(state.best_step, work_dir), work_dir / BEST)
     )
     return state if state.fingerprint == fingerprint and (has_best or not state.best_step) else None
 

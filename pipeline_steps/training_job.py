@@ -242,6 +242,12 @@ def _refuse_unless_completed(name: str, job: dict[str, Any]) -> None:
             f"The training job {name} was stopped after {limit} s, its limit. {UNTOUCHED} Give it "
             "longer with --training-timeout, or a faster --training-instance."
         )
+    if detail == "MaxWaitTimeExceeded":
+        limit = job["StoppingCondition"]["MaxWaitTimeInSeconds"]
+        raise TrainingFailedError(
+            f"The training job {name} was stopped after {limit} s, its limit with the wait for "
+            f"spot instances. {UNTOUCHED} Wait longer with --start-timeout, or train without --spot."
+        )
     raise TrainingFailedError(
         f"The training job {name} was stopped ({detail}), not by this run. {log} {UNTOUCHED} "
         "Run the same command again: it launches a new job."

@@ -7,6 +7,16 @@ from local_aws.server import BUCKET
 from pipeline_steps.tarball import write_tarball
 from tests.local_aws.conftest import Kit, wait_for
 
+NEEDS_TWO_STARTS = """
+import os, pathlib, time
+
+mark = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"], "checkpoints", "mark", "file")
+if not mark.exists():
+    mark.parent.mkdir()
+    mark.write_text("saved")
+    time.sleep(60)
+"""
+
 
 def launch(kit: Kit, folder: Path, name: str, program: str, **changed: Any) -> None:
     """Upload data and code, and create a job of them."""
@@ -46,3 +56,8 @@ def job_when(kit: Kit, name: str, *statuses: str) -> dict[str, Any]:
         lambda: kit.client("sagemaker").describe_training_job(TrainingJobName=name),
         lambda found: found["SecondaryStatus"] in statuses,
     )
+
+
+def has_contents(listed: dict[str, Any]) -> bool:
+    """Whether a prefix of the bucket holds anything."""
+    return bool(listed.get("Contents"))

@@ -18,7 +18,7 @@ from local_aws.server import BUCKET, LocalAws
 from local_aws.state import StateStore
 from pipeline_steps.errors import ConfigurationError
 from tests.local_aws.conftest import wait_for
-from tests.local_aws.jobs import job_when, launch
+from tests.local_aws.jobs import NEEDS_TWO_STARTS, has_contents, job_when, launch
 
 BIG = os.urandom(9 * 1024 * 1024)  # enough for boto3 to upload it in parts
 
@@ -244,16 +244,12 @@ def test_apis_move_when_asked(tmp_path: Path, make_kit: Callable[[LocalAws], Any
 
 def test_interrupted_training_goes_on(tmp_path: Path, make_kit: Callable[[LocalAws], Any]) -> None:
     # GIVEN a job that needs two starts, and a server that is stopped during the first
-    program = (
-        "import os, pathlib, time\n"
-        "mark = pathlib.Path(os.environ['SAGEMAKER_BASE_DIR'], 'checkpoints')\n"
-        "print('again' if mark.exists() else 'first', flush=True)\n"
-        "time.sleep(0 if mark.exists() else mark.mkdir() or 60)\n"
-    )
+    where = {"CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/saved"}}
     with LocalAws(tmp_path / "aws", port=0, api_port=0) as aws:
         kit = make_kit(aws)
-        launch(kit, tmp_path, "goes-on", program)
-        wait_for((tmp_path / "aws/training/goes-on/checkpoints").exists, bool)
+        launch(kit, tmp_path, "goes-on", NEEDS_TWO_STARTS, **where)
+        s3 = kit.client("s3")
+        wait_for(lambda: s3.list_objects_v2(Bucket=BUCKET, Prefix="saved/mark"), has_contents)
     # WHEN it is back THEN so is the job, from its last checkpoint
     with LocalAws(tmp_path / "aws", port=0, api_port=0) as aws:
         kit = make_kit(aws)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.server import BUCKET
+from local_aws.server import BUCKET, LocalAws
 from local_aws.training_plane import GROUP
-from tests.local_aws.conftest import Kit
-from tests.local_aws.jobs import job_when, launch
+from tests.local_aws.conftest import Kit, wait_for
+from tests.local_aws.jobs import NEEDS_TWO_STARTS, has_contents, job_when, launch
 
 SAYS = """
 import json, os, pathlib, sys
@@ -55,6 +55,22 @@ def test_stopped_job_ends(kit: Kit, tmp_path: Path) -> None:
     assert job_when(kit, "stops", "Stopped")["TrainingJobStatus"] == "Stopped"
     with pytest.raises(ClientError, match="rejected because the training job is in status Stopped"):
         sagemaker.stop_training_job(TrainingJobName="stops")
+
+
+def test_job_without_its_instance_starts_again(kit: Kit, aws: LocalAws, tmp_path: Path) -> None:
+    s3, where = kit.client("s3"), {"CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/saved"}}
+    launch(kit, tmp_path, "spot", NEEDS_TWO_STARTS, **where)
+    wait_for(lambda: s3.list_objects_v2(Bucket=BUCKET, Prefix="saved/mark"), has_contents)
+    aws.interrupt_training(job_when(kit, "spot", "Training")["TrainingJobArn"])
+    job = job_when(kit, "spot", "Completed", "Failed")
+    states = [item["Status"] for item in job["SecondaryStatusTransitions"]]
+    once = ["Starting", "Downloading", "Training"]
+    assert states == [*once, "Interrupted", *once, "Completed"]
+
+
+def test_job_that_does_not_run_cannot_be_interrupted(aws: LocalAws) -> None:
+    with pytest.raises(KeyError):
+        aws.interrupt_training("arn:of:none")
 
 
 def test_job_without_data_fails(kit: Kit, tmp_path: Path) -> None:

@@ -168,6 +168,15 @@ def test_lost_best_model_is_trained_again(tmp_path: Path):
     assert_same_weights(tmp_path / "whole", tmp_path / "lost")
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_half_a_best_model_is_trained_again(tmp_path: Path, name: str):
+    run(tmp_path / "whole")
+    run(tmp_path / "half")
+    (tmp_path / "half" / "best" / name).unlink()
+    assert run(tmp_path / "half").resumed_from_step == 0
+    assert_same_weights(tmp_path / "whole", tmp_path / "half")
+
+
 def test_other_fingerprint_starts_anew(tmp_path: Path):
     run(tmp_path, replace(SETTINGS, max_steps=4))
     assert run(tmp_path, fingerprint="other").resumed_from_step == 0

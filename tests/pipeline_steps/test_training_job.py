@@ -226,6 +226,18 @@ def test_missing_capacity_is_told() -> None:
         training_job._refuse_unless_completed("job", job)
 
 
+def test_missing_spot_instance_is_told() -> None:
+    limits = {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 65}
+    job = {
+        "TrainingJobStatus": "Stopped",
+        "SecondaryStatus": "MaxWaitTimeExceeded",
+        "StoppingCondition": limits,
+    }
+    told = r"after 65 s, .*wait for spot.*--start-timeout, or train without --spot"
+    with pytest.raises(TrainingFailedError, match=told):
+        training_job._refuse_unless_completed("job", job)
+
+
 def test_expired_credentials_leave_the_job_alone(
     aws: LocalAws, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
