@@ -246,7 +246,7 @@ def _refuse_unless_completed(name: str, job: dict[str, Any]) -> None:
         limit = job["StoppingCondition"]["MaxWaitTimeInSeconds"]
         raise TrainingFailedError(
             f"The training job {name} was stopped after {limit} s, its limit with the wait for "
-            f"spot instances. {UNTOUCHED} Wait longer with --start-timeout, or train without --spot."
+            f"spot instances. {UNTOUCHED} Wait longer with --start-timeout, or go without --spot."
         )
     raise TrainingFailedError(
         f"The training job {name} was stopped ({detail}), not by this run. {log} {UNTOUCHED} "

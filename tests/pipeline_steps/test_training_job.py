@@ -233,7 +233,7 @@ def test_missing_spot_instance_is_told() -> None:
         "SecondaryStatus": "MaxWaitTimeExceeded",
         "StoppingCondition": limits,
     }
-    told = r"after 65 s, .*wait for spot.*--start-timeout, or train without --spot"
+    told = r"after 65 s, .*wait for spot.*--start-timeout, or go without --spot"
     with pytest.raises(TrainingFailedError, match=told):
         training_job._refuse_unless_completed("job", job)
 
