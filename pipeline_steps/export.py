@@ -59,7 +59,8 @@ def run(settings: Settings, clients: Clients) -> Outcome:
     inputs: dict[str, Any] = {}
     if runtime == "onnx":
         data_hash = DataReport.load(settings.work_dir).data_hash
-        inputs = fingerprint.export_inputs(settings, data_hash)
+        weights = trained.files["model.safetensors"]
+        inputs = fingerprint.export_inputs(settings, data_hash, weights)
     copied = _copied_files(checkpoint, runtime)
     made = ExportReport.find(settings.work_dir)
     if made and _is_done(settings, made, trained, copied, inputs):

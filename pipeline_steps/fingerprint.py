@@ -55,9 +55,10 @@ def model_version_of(fingerprint: str) -> str:
     return fingerprint[:VERSION_DIGITS]
 
 
-def export_inputs(settings: Settings, data_hash: str) -> Any:
-    """What, beside the checkpoint, determines an ONNX model, as JSON: settings, data, code."""
+def export_inputs(settings: Settings, data_hash: str, weights: str) -> Any:
+    """What determines an ONNX model, as JSON: the checkpoint's weights, settings, data, code."""
     return {
+        "weights": weights,  # two trainings of one fingerprint may differ, on a GPU
         "settings": dataclasses.asdict(settings.export),
         "data_hash": data_hash,  # what a precision costs is measured on it
         "sources": {name: file_hash(MODEL_SOURCES / name) for name in sorted(EXPORT_SOURCES)},

@@ -86,8 +86,8 @@ class ExportReport(Artefact):
     """Which files `candidate/` holds, by their SHA-256, and the commit that exported them.
 
     `package_versions` are those of this environment, which may be others than the training's.
-    `precisions` starts with float32 and ends with what ships; `inputs` is what, beside the
-    checkpoint, determined them. With runtime pytorch both are empty.
+    `precisions` starts with float32 and ends with what ships; `inputs` is what determined them.
+    With runtime pytorch both are empty.
     """
 
     FILE: ClassVar[str] = "export.json"

@@ -5,12 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from pipeline_steps import export
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.files import file_hashes
-from pipeline_steps.model_artefacts import ExportReport
+from pipeline_steps.model_artefacts import ExportReport, TrainingReport
 from pipeline_steps.setting_groups import ExportSettings
 from pipeline_steps.settings import Settings
 
@@ -73,6 +74,22 @@ def test_changed_candidate_is_made_again(packaged: Settings) -> None:
     path.write_bytes(b"import os\n")
     assert export.run(packaged, Clients()).status == "done"
     assert path.read_bytes() == whole
+
+
+def test_other_weights_of_the_same_fingerprint_are_exported(packaged: Settings) -> None:
+    # GIVEN a model that was trained again, where training does not repeat bit for bit
+    before, checkpoint = ExportReport.load(packaged.work_dir), packaged.work_dir / "checkpoint"
+    weights = load_file(checkpoint / "model.safetensors")
+    weights["classifier.bias"] = weights["classifier.bias"] + 0.1
+    save_file(weights, checkpoint / "model.safetensors", {"format": "pt"})
+    trained = TrainingReport.load(checkpoint)
+    files = trained.files | file_hashes(checkpoint)
+    dataclasses.replace(trained, files={name: files[name] for name in trained.files}).save(
+        checkpoint
+    )
+    # THEN what ships is made of it
+    assert export.run(packaged, Clients()).status == "done"
+    assert ExportReport.load(packaged.work_dir).files != before.files
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
