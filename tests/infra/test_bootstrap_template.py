@@ -68,8 +68,11 @@ def test_bucket_is_guarded(template: dict[str, Any]) -> None:
     assert {rule["Status"] for rule in rules} == {"Enabled"}
     kinds = {key for rule in rules for key in rule}
     assert {"AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration"} <= kinds
-    # Models in use must never expire
-    assert not kinds & {"ExpirationInDays", "ExpirationDate", "Transitions"}
+    # Models in use must never expire, only what a training job left
+    expiring = [rule for rule in rules if {"ExpirationInDays", "ExpirationDate"} & set(rule)]
+    (prefix,) = [rule["Prefix"] for rule in expiring]
+    assert prefix == {"Fn::Sub": "${Name}/training/jobs/"}
+    assert "Transitions" not in kinds
 
 
 def test_bucket_refuses_plain_connections(template: dict[str, Any]) -> None:
