@@ -17,11 +17,15 @@ from pathlib import Path
 from bench.open_loop import Clients, Load
 from bench.processes import measure, memory_of, processor_seconds
 from bench.report import Report
+from local_aws.lambda_plane import MAX_ENVIRONMENTS
 from pipeline_steps.evaluation_artefacts import Evaluation
 from pipeline_steps.release_artefacts import Api
 
 CALIBRATION_SECONDS = 5
-CALIBRATION_CLIENTS = 8  # as many as the local AWS runs functions side by side
+# The endpoint takes as many requests at once as functions run side by side, and as many clients
+# ask. With fewer places it turns some away, and on a busy machine all three tries may meet that.
+CALIBRATION_CLIENTS = MAX_ENVIRONMENTS
+PLACES = ["--max-concurrency", str(MAX_ENVIRONMENTS)]
 OPEN = ["--throttle-rate", "10000", "--throttle-burst", "5000"]
 # Who computes, by what stands in the command line.
 PARTS = {"container": "server.py", "function": "awslambdaric", "local AWS": "local_aws"}
@@ -41,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
         run += ["--port", "0", "--api-port", "0", "--"]
         step = ["--profile", "demo", "--build-dir", str(build)]
         try:
-            subprocess.run([*run, sys.executable, "-m", "pipeline_steps", *step, *OPEN], check=True)
+            subprocess.run(
+                [*run, sys.executable, "-m", "pipeline_steps", *step, *PLACES, *OPEN], check=True
+            )
             create_api = [*run, sys.executable, "-m", "pipeline_steps.create_api", *step]
             report = _measure(build / "demo", state, create_api, options.seconds)
         finally:
@@ -107,6 +113,8 @@ def _overload(report: Report, clients: Clients, too_much: float, rate: float, se
 def _all_right(report: Report, system: str, load: Load) -> None:
     refused = len(load.answers) - load.statuses[200]
     report.row(system, "requests", len(load.answers), "requests")
+    for status in sorted(load.statuses.keys() - {200}):
+        report.row(system, f"status {status}", load.statuses[status], "requests")
     report.row(system, "not answered", refused, "requests", "<= 0")
     report.row(system, "wrong answers", load.wrong, "requests", "<= 0")
 

@@ -8,6 +8,7 @@ import torch
 
 from model.backbone import load_model
 from model.checkpoint import (
+    MODEL_FILES,
     CheckpointError,
     RunState,
     best_folder,
@@ -55,6 +56,9 @@ def test_state_without_its_best_model_is_not_resumed(tmp_path: Path):
     save_state(state, tmp_path)
     assert load_state(tmp_path, "abc") is None
     best_folder(4, tmp_path).mkdir()
+    for name in MODEL_FILES:
+        assert load_state(tmp_path, "abc") is None, f"half a model is none: {name} is missing"
+        (best_folder(4, tmp_path) / name).touch()
     assert load_state(tmp_path, "abc") is not None
 
 
