@@ -65,6 +65,8 @@ def test_unknown_parameter_is_refused(server: AirflowServer) -> None:
     assert server.finish(run) == "failed"
     tasks = server.tasks(run)
     assert (tasks["check_data"]["state"], tasks["check_data"]["try_number"]) == ("failed", 1)
+    # THEN what a former run may have left is not reported as this one's
+    assert tasks["report"]["state"] == "skipped"
 
 
 def test_killed_step_is_tried_again(server: AirflowServer) -> None:
