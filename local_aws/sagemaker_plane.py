@@ -136,7 +136,7 @@ class SageMakerPlane:
             if self._closing.is_set():
                 raise ServingError("The server is stopping.")
             container.start()
-        except (ServingError, requests.RequestException) as error:
+        except (ServingError, OSError) as error:  # a closing server takes the folder away
             container.stop()
             self._all.discard(container)
             raise ServingError(

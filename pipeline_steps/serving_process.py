@@ -52,28 +52,29 @@ class ServingProcess:
         # The log is a file, not a pipe: nobody has to drain it.
         self._log = tempfile.NamedTemporaryFile(prefix="serving-", suffix=".log")  # noqa: SIM115
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
-        self._process = subprocess.Popen(
-            # -P: nothing is imported from the current folder, only what the tarball brings.
-            [sys.executable, "-P", str(SERVER), "serve"],
-            env=inherited
-            | dict(self._environment)
-            | {
-                "SM_MODEL_DIR": str(self.model_dir),
-                "SERVING_HOST": "127.0.0.1",
-                "SAGEMAKER_BIND_TO_PORT": "0",
-                "HF_HUB_OFFLINE": "1",
-                "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads crawl on a busy machine
-                "PYTHONUNBUFFERED": "1",
-                "PYTHONDONTWRITEBYTECODE": "1",
-            },
-            cwd=self.model_dir,
-            stdout=self._log,
-            stderr=self._log,
-        )
         try:
+            self._process = subprocess.Popen(
+                # -P: nothing is imported from the current folder, only what the tarball brings.
+                [sys.executable, "-P", str(SERVER), "serve"],
+                env=inherited
+                | dict(self._environment)
+                | {
+                    "SM_MODEL_DIR": str(self.model_dir),
+                    "SERVING_HOST": "127.0.0.1",
+                    "SAGEMAKER_BIND_TO_PORT": "0",
+                    "HF_HUB_OFFLINE": "1",
+                    "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads crawl on a busy machine
+                    "PYTHONUNBUFFERED": "1",
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                },
+                cwd=self.model_dir,
+                stdout=self._log,
+                stderr=self._log,
+            )
             self.url = f"http://127.0.0.1:{self._wait_for_port()}"
         except BaseException:
             self.stop()
+            self._log.close()  # there may be no process: its folder can be gone by now
             raise
 
     def _wait_for_port(self) -> int:

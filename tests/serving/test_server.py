@@ -8,6 +8,7 @@ import pickle
 import shutil
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +142,16 @@ def test_bad_variable_refuses_to_start(tmp_path: Path, variable: str, value: str
     with pytest.raises(ServingError, match=r"ended with 2:(.|\n)*Refused to start") as caught:
         ServingProcess(tmp_path, {variable: value}).start()
     assert value in str(caught.value)
+
+
+def test_folder_gone_before_the_start_leaves_no_log_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    process = ServingProcess(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match="gone"):
+        process.start()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_log_is_one_json_object_a_line(packaged_once: Path) -> None:
