@@ -13,16 +13,24 @@ This module stands alone (torch and transformers only), so that it can be shippe
 Shapes: B batch, T tokens, D d_model, C classes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from os import PathLike
 from typing import Any, Literal
 
 import torch
+import transformers
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, T5Config
 from transformers import initialization as init
 from transformers.models.t5.modeling_t5 import T5PreTrainedModel, T5Stack
 from transformers.utils import ModelOutput
+
+if not is_dataclass(T5Config):
+    # With an older one the settings below would be neither checked nor saved, without a word.
+    raise ImportError(
+        f"transformers is {transformers.__version__}, expected 5.4 or newer, whose configurations "
+        "are data classes."
+    )
 
 LABELS = ("NEGATIVE", "POSITIVE")
 SMALLEST_WEIGHT = 1e-6  # a row without tokens pools to zeros instead of 0/0; fp16 can hold it

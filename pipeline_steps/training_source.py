@@ -34,8 +34,9 @@ from pipeline_steps.training_entry import main
 
 sys.exit(main())
 """
-# What our code needs and AWS's image lacks; the image's own torch and transformers stay.
-REQUIREMENTS = ("dacite", "rich")
+# What AWS's image lacks, and what must be the same there and here: with its transformers 5.3 our
+# configuration is not read at all (see model/modeling.py). The image's own torch stays.
+REQUIREMENTS = ("dacite", "rich", "transformers", "tokenizers", "safetensors")
 FOLDER_FILES = ("config.json", "*.safetensors", "tokenizer.json")
 
 

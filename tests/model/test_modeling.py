@@ -1,6 +1,8 @@
 """The classifier against T5's own encoder, against arithmetic, and through files."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,17 @@ def make_batch(lengths: list[int], longest: int) -> dict[str, torch.Tensor]:
     input_ids = torch.randint(3, 60, (len(lengths), longest), generator=generator)
     mask = (torch.arange(longest) < torch.tensor(lengths).unsqueeze(1)).long()
     return {"input_ids": input_ids * mask, "attention_mask": mask}
+
+
+def test_transformers_that_would_drop_our_settings_is_refused():
+    # Before 5.4, T5Config was no data class.
+    old = "import transformers; transformers.T5Config = type('T5Config', (), {})"
+    program = f"{old}; import model.modeling"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "ImportError: transformers is 5." in run.stderr
+    assert "expected 5.4 or newer" in run.stderr
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])

@@ -22,7 +22,7 @@ from pipeline_steps.settings import Settings
 from pipeline_steps.training_job import train_in_job
 from pipeline_steps.training_plan import plan
 
-OF_AWS = fingerprint.versions() | {"python": "3.12.11", "torch": "2.9.0", "transformers": "5.3.0"}
+OF_AWS = fingerprint.versions() | {"python": "3.12.11", "torch": "2.9.0", "transformers": "5.9.0"}
 LEAVES = """
 import os, shutil
 
@@ -133,7 +133,7 @@ def test_job_whose_model_is_another_here_is_refused(
         with pytest.raises(TrainingFailedError, match=told) as caught:
             train_in_job(settings, Clients(), plan(settings))
         # THEN both versions and the image are named, and what to do
-        assert "torch 2.9.0, transformers 5.3.0" in str(caught.value)
+        assert "torch 2.9.0, transformers 5.9.0" in str(caught.value)
         assert f"here are python {fingerprint.versions()['python']}" in str(caught.value)
         assert "ubuntu22.04" in str(caught.value)
         assert "--training-image" in str(caught.value)
@@ -151,5 +151,5 @@ def test_checkpoint_that_does_not_load_is_not_exported(
     from_elsewhere(packaged.work_dir / CHECKPOINT, change)
     with pytest.raises(TrainingFailedError, match=rf"does not load here: .*({told})") as caught:
         export.run(packaged, Clients())
-    assert "torch 2.9.0, transformers 5.3.0" in str(caught.value)
+    assert "torch 2.9.0, transformers 5.9.0" in str(caught.value)
     assert f"Delete {packaged.work_dir / CHECKPOINT}, then train again" in str(caught.value)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import transformers
 
 from local_aws.server import BUCKET, LocalAws
 from model.data import Example, Splits, read_splits
@@ -91,7 +92,7 @@ def test_same_inputs_are_uploaded_once(aws: LocalAws, tmp_path: Path) -> None:
     assert uploaded(other).channels == first.channels
 
 
-def test_source_holds_what_the_image_lacks(aws: LocalAws, tmp_path: Path) -> None:
+def test_source_pins_what_the_image_lacks_or_has_otherwise(aws: LocalAws, tmp_path: Path) -> None:
     inputs = uploaded(settings_module.load("demo", tmp_path))
     url = inputs.hyperparameters["sagemaker_submit_directory"]
     folder = download(aws, url.removesuffix("sourcedir.tar.gz"), tmp_path / "source")
@@ -99,4 +100,6 @@ def test_source_holds_what_the_image_lacks(aws: LocalAws, tmp_path: Path) -> Non
         names = tar.getnames()
         pins = tar.extractfile("requirements.txt").read().decode().split()  # type: ignore[union-attr]
     assert {"train.py", "pipeline.toml", "model/modeling.py"} <= set(names)
-    assert [pin.partition("==")[0] for pin in pins] == ["dacite", "rich"]
+    pinned = dict(pin.split("==") for pin in pins)
+    assert pinned.keys() == {"dacite", "rich", "transformers", "tokenizers", "safetensors"}
+    assert pinned["transformers"] == transformers.__version__
