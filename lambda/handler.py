@@ -24,9 +24,8 @@ from request_body import PredictionRequest
 CHECK = PredictionRequest(["Is anybody there?"], many=False, explain=False)
 LOGGED_CHARACTERS = 200  # of a text, where texts are logged at all: a line has 256 kB
 DEEP = {"0": False, "false": False, "1": True, "true": True}
-ALLOWED = {"/predict": ("POST",), "/health": ("GET", "HEAD")} | dict.fromkeys(
-    pages.FILES, ("GET", "HEAD")
-)
+ASKING = {"/predict": ("POST",), "/health": ("GET",)}  # what reaches the model
+ALLOWED = ASKING | dict.fromkeys(pages.FILES, ("GET", "HEAD"))
 Response = dict[str, Any]
 
 
@@ -66,6 +65,10 @@ def _route(event: dict[str, Any], context: Any, known: dict[str, Any]) -> Respon
     if method not in allowed:
         allow = ", ".join(allowed)
         raise Problem(405, f"This path takes {allow}.", headers={"Allow": allow})
+    # An authorizer guards the routes of these paths. What comes to one by another route, such as
+    # /$default/predict by $default, has passed nobody.
+    if path in ASKING and event["routeKey"] != f"{method} {path}":
+        raise Problem(404, "Nothing is here. See /docs.")
     if path == "/predict":
         return _predict(request_body.read(event), context, known)
     if path == "/health":

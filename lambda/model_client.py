@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnectedError
 from problems import Problem
 from request_body import PredictionRequest
 
@@ -68,15 +70,17 @@ def ask(request: PredictionRequest, seconds_left: Callable[[], float]) -> Answer
         try:
             return _read(_invoke(payload), request)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
+            code = _code(error)
             pause = random.uniform(0, PAUSE_SECONDS * 2**attempt)  # noqa: S311 - no secret
             is_last = attempt == TRIES - 1 or seconds_left() - pause < TRY_SECONDS
             if code not in PASSING or is_last:
                 raise _problem(code) from error
             time.sleep(pause)
-        except BotoCoreError as error:
+        except (HTTPClientError, NotConnectedError) as error:
             sorry = "The model did not answer in time. Try again in a moment."
             raise Problem(504, sorry, type(error).__name__) from error
+        except BotoCoreError as error:  # no credentials, and the like
+            raise Problem(502, "The model cannot be asked.", type(error).__name__) from error
     raise AssertionError("the last try returns or raises")
 
 
@@ -89,6 +93,13 @@ def _invoke(payload: bytes) -> bytes:
     )
     body: bytes = answer["Body"].read()
     return body
+
+
+def _code(error: ClientError) -> str:
+    """AWS's code, but where the container itself has answered 503, as a full one does."""
+    is_full = error.response.get("OriginalStatusCode") == HTTPStatus.SERVICE_UNAVAILABLE
+    code: str = "ServiceUnavailable" if is_full else error.response["Error"]["Code"]
+    return code
 
 
 def _problem(code: str) -> Problem:

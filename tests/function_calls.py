@@ -1,6 +1,7 @@
 """The function as its tests call it: requests as API Gateway hands them over, and an endpoint."""
 
 import json
+import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,16 +18,21 @@ ANSWER = {"predictions": [PREDICTION], "model_version": "0123456789ab"}
 class Runtime(BaseHTTPRequestHandler):
     """Plays the endpoint: answers what the test has set, and keeps what it was asked.
 
-    `errors` are answered first, one a request: status and code.
+    `errors` are answered first, one a request: status and code. With `silence`, in seconds, it
+    says nothing for that time, and then closes.
     """
 
     answer: Any = ANSWER
+    silence: float = 0
     errors: list[tuple[int, str]]
     asked: list[Any]
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         Runtime.asked.append((self.path, json.loads(body)))
+        if Runtime.silence:
+            threading.Event().wait(Runtime.silence)  # the tests patch time.sleep
+            return
         status, code = Runtime.errors.pop(0) if Runtime.errors else (200, "")
         payload = json.dumps(Runtime.answer).encode()
         self.send_response(status)
@@ -68,7 +74,7 @@ def ask(
 
 
 def get(path: str, method: str = "GET", **query: str) -> dict[str, Any]:
-    """What the function answers to a request without a body."""
-    request = event("page") | {"rawPath": path}
+    """What the function answers to a request without a body, by the route that is meant for it."""
+    request = event("page") | {"rawPath": path, "routeKey": f"{method} {path}"}
     request["requestContext"]["http"] |= {"method": method, "path": path}
     return send(request | ({"queryStringParameters": query} if query else {}))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -24,6 +25,23 @@ def test_contract_is_valid_openapi(live: LiveApi) -> None:
     contract = live.ask("GET", "/openapi.json").json()
     assert contract["openapi"].startswith("3.1.")
     OpenAPIV31SpecValidator(contract).validate()
+
+
+def test_examples_of_answers_are_of_their_schemas(live: LiveApi) -> None:
+    contract = live.ask("GET", "/openapi.json").json()
+    named = contract["components"]["responses"].values()
+    operations = [operation for path in contract["paths"].values() for operation in path.values()]
+    inline = [answer for operation in operations for answer in operation["responses"].values()]
+    checked = 0
+    for content in [answer.get("content", {}) for answer in (*named, *inline)]:
+        for media in content.values():
+            examples = [item["value"] for item in media.get("examples", {}).values()]
+            for example in [*examples, *([media["example"]] if "example" in media else [])]:
+                # The schemas refer to each other by their place in the whole.
+                whole = {**media["schema"], "components": contract["components"]}
+                jsonschema.validate(example, whole, jsonschema.Draft202012Validator)
+                checked += 1
+    assert checked >= 12
 
 
 def test_docs_explain_each_status_of_the_contract(live: LiveApi) -> None:

@@ -16,7 +16,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Runtime]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Runtime)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
-    Runtime.answer, Runtime.errors, Runtime.asked = ANSWER, [], []
+    Runtime.answer, Runtime.errors, Runtime.asked, Runtime.silence = ANSWER, [], [], 0
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

@@ -101,15 +101,27 @@ def test_unknown_path_is_a_problem(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("GET", "/predict", "POST"), ("POST", "/health", "GET, HEAD"), ("PUT", "/", "GET, HEAD")],
+    [("GET", "/predict", "POST"), ("HEAD", "/health", "GET"), ("PUT", "/", "GET, HEAD")],
 )
 def test_other_method_is_told_which_is_right(method: str, path: str, allowed: str) -> None:
     answer = get(path, method)
     assert (answer["statusCode"], answer["headers"]["Allow"]) == (405, allowed)
 
 
-def test_head_is_answered_like_get() -> None:
-    assert get("/health", "HEAD")["statusCode"] == 200
+def test_head_of_a_page_is_answered_like_get() -> None:
+    assert get("/", "HEAD")["statusCode"] == 200
+
+
+@pytest.mark.parametrize("prefix", ["", "/$default"])
+@pytest.mark.parametrize(("name", "path"), [("predict", "/predict"), ("health_deep", "/health")])
+def test_model_is_reached_by_its_own_routes_only(
+    runtime: type[Runtime], name: str, path: str, prefix: str
+) -> None:
+    # GIVEN a request that came by $default, which no authorizer guards
+    request = event(name) | {"routeKey": "$default", "rawPath": prefix + path}
+    request["requestContext"]["stage"] = "$default"
+    assert send(request)["statusCode"] == 404
+    assert runtime.asked == []
 
 
 def test_problem_has_all_that_its_standard_asks(runtime: type[Runtime]) -> None:

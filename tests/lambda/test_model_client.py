@@ -1,12 +1,15 @@
 """The endpoint's errors become the client's statuses, within the time that is left."""
 
 import json
+import os
 import random
 import time
 from typing import Any
 
+import boto3
 import model_client
 import pytest
+from botocore.config import Config
 
 from tests.function_calls import ANSWER, Runtime, ask
 
@@ -93,11 +96,47 @@ def test_model_error_is_not_asked_for_twice(runtime: type[Runtime]) -> None:
     assert len(runtime.asked) == 1
 
 
-def test_silent_endpoint_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A port that nobody listens on: the connection is refused at once
+def test_full_container_is_asked_again_and_then_told_as_busy(
+    runtime: type[Runtime], pauses: list[float]
+) -> None:
+    # GIVEN an instance whose container answers 503, which SageMaker wraps into its own 424
+    runtime.errors = [(424, "ModelError")] * 4
+    runtime.answer = {"OriginalStatusCode": 503, "OriginalMessage": "busy", "Message": "Received"}
+    answer = ask({"inputs": "fine"})
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "5")
+    assert len(runtime.asked) == model_client.TRIES
+    assert len(pauses) == model_client.TRIES - 1
+
+
+def test_silent_endpoint_is_a_timeout(
+    runtime: type[Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_client, "CONFIG", model_client.CONFIG.merge(Config(read_timeout=0.2)))
+    model_client.runtime.cache_clear()
+    runtime.silence = 1
+    answer = ask({"inputs": "fine"})
+    assert answer["statusCode"] == 504
+    assert "did not answer in time" in answer["body"]["detail"]
+    assert len(runtime.asked) == 1
+
+
+def test_endpoint_that_is_not_there_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     model_client.runtime.cache_clear()
     assert ask({"inputs": "fine"})["statusCode"] == 504
+
+
+def test_function_without_credentials_is_no_timeout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    model_client.runtime.cache_clear()
+    assert ask({"inputs": "fine"})["statusCode"] == 502
+    assert json.loads(capsys.readouterr().out)["cause"] == "NoCredentialsError"
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,11 @@ def test_iam_guards_all_that_asks_the_model(
     url = ship(settings)
     assert ask(url).status_code == ask(url, "/health?deep=1").status_code == 403
     assert ask(url, "/").status_code == 200
+    # AND no other way leads to it
+    for method, path in (("POST", "/$default/predict"), ("HEAD", "/health?deep=1")):
+        body = {"inputs": "a good film"} if method == "POST" else None
+        answer = requests.request(method, url + path, json=body, timeout=30)
+        assert answer.status_code in (404, 405)
     evaluation = Evaluation.load(settings.work_dir)
     version = Release.load(settings.environment_dir).model_version
     auth = api_auth.auth_for(settings)
