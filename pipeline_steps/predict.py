@@ -27,6 +27,8 @@ from pipeline_steps.errors import ApiError, ConfigurationError, PackagingError, 
 from pipeline_steps.serving_process import ServingError, ServingProcess
 
 TEXTS_PER_REQUEST = 100  # that the API takes
+BYTES_PER_REQUEST = 1_000_000  # of texts; the API takes 1 MiB in all
+JSON = {"Content-Type": "application/json"}
 ANSWER_SECONDS = 35  # API Gateway gives up after 30
 SHOWN_CHARACTERS = 70  # of a text, in the table
 
@@ -35,9 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        texts = options.texts or [line.strip() for line in sys.stdin if line.strip()]
-        if not texts:
-            raise ConfigurationError('No text. Give one: predict "a good film", or a line a text.')
+        texts = _texts(options)
         for text, answer in zip(texts, _answers(options, texts), strict=True):
             print(_shown(text, answer, options.json), flush=True)
     except PipelineError as error:
@@ -60,6 +60,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--build-dir", type=Path, default=Path("build"), help="default: build")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     return parser
+
+
+def _texts(options: argparse.Namespace) -> list[str]:
+    try:
+        texts = options.texts or [line.strip() for line in sys.stdin if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"Standard input is not {error.encoding}: {error.reason} at byte {error.start}. "
+            "Convert it first, as with iconv -f latin1 -t utf-8."
+        ) from error
+    if not texts or not all(text.strip() for text in texts):
+        raise ConfigurationError('No text. Give one: predict "a good film", or a line a text.')
+    return texts
 
 
 def _answers(options: argparse.Namespace, texts: list[str]) -> Iterator[dict[str, Any]]:
@@ -87,19 +100,48 @@ def _of_api(url: str, profile: str, texts: list[str]) -> Iterator[dict[str, Any]
         session.auth = auth
         # Throttled or updating, it is asked again; where nobody listens, that is told at once.
         session.mount(url, HTTPAdapter(max_retries=live_test.RETRIES.new(connect=0)))
-        for start in range(0, len(texts), TEXTS_PER_REQUEST):
-            chunk = texts[start : start + TEXTS_PER_REQUEST]
+        for body, count in _bodies(texts):
             try:
                 answer = session.post(
-                    f"{url}/predict", json={"inputs": chunk}, timeout=ANSWER_SECONDS
+                    f"{url}/predict", data=body, headers=JSON, timeout=ANSWER_SECONDS
                 )
-                predictions = answer.json()
+                told = answer.json()
             except (requests.RequestException, ValueError) as error:
                 raise ApiError(f"{url} does not answer as it should: {error}") from error
             if answer.status_code != 200:
-                told = predictions.get("detail") or predictions.get("message")
-                raise ApiError(f"{url}/predict answered {answer.status_code}: {told}")
-            yield from predictions
+                why = (
+                    (told.get("detail") or told.get("message")) if isinstance(told, dict) else told
+                )
+                raise ApiError(f"{url}/predict answered {answer.status_code}: {why}")
+            if not _are_predictions(told, count):
+                raise ApiError(f"{url}/predict gave no predictions. Is it the URL of this API?")
+            yield from told
+
+
+def _bodies(texts: list[str]) -> Iterator[tuple[bytes, int]]:
+    """The requests' bodies, none larger than the API takes, each with the number of its texts."""
+    chunk: list[bytes] = []
+    size = 0
+    for text in texts:
+        one = json.dumps(text, ensure_ascii=False).encode(errors="replace")
+        size += len(one) + 1
+        if chunk and (len(chunk) == TEXTS_PER_REQUEST or size > BYTES_PER_REQUEST):
+            yield _body(chunk), len(chunk)
+            chunk, size = [], len(one) + 1
+        chunk.append(one)
+    yield _body(chunk), len(chunk)
+
+
+def _body(chunk: list[bytes]) -> bytes:
+    return b'{"inputs": [' + b",".join(chunk) + b"]}"
+
+
+def _are_predictions(told: Any, count: int) -> bool:
+    return (
+        isinstance(told, list)
+        and len(told) == count
+        and all(isinstance(item, dict) and {"label", "score"} <= item.keys() for item in told)
+    )
 
 
 def _shown(text: str, answer: dict[str, Any], as_json: bool) -> str:

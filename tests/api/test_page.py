@@ -150,6 +150,36 @@ def test_copied_curl_gives_the_same_answer(page: Page, live: LiveApi) -> None:
     assert json.loads(run.stdout) == live.predict(text, explain=True).json()
 
 
+def test_command_that_holds_a_part_only_says_so(page: Page) -> None:
+    judged(page, "fine\n" * 101)
+    command = copied(page, "#curl")
+    expect(page.locator("#note")).to_have_text("Command copied, with the first 100 texts of it.")
+    assert command.count('"fine"') == 100
+
+
+def test_model_links_to_its_report(page: Page, live: LiveApi) -> None:
+    report = "https://example.com/{model_version}/report.html"
+    model = page.locator("#model")
+    assert model.get_attribute("href") is None
+    with live.with_settings(report_url=report):
+        page.goto(live.url)
+        version = model.text_content() or ""
+        expect(model).to_have_attribute("href", report.format(model_version=version))
+        judged(page, "fine")
+        expect(model).to_have_attribute("href", report.format(model_version=version))
+        assert axe(page) == []
+
+
+def test_without_a_clipboard_it_is_there_to_be_copied(page: Page) -> None:
+    judged(page, TEXT)
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(Error('no')); }")
+    page.click("#curl")
+    expect(page.locator("#copied")).to_contain_text("curl -s ")
+    page.click("summary")
+    expect(page.locator("#weights")).to_be_visible()
+    assert axe(page) == []
+
+
 KEEP_NOTES = """() => {
   window.notes = [];
   new MutationObserver(() => notes.push(note.textContent)).observe(note, { childList: true });
@@ -195,6 +225,9 @@ def test_text_that_is_too_long_is_told_and_leaves_no_old_answer(page: Page) -> N
     page.fill("#text", "x" * 10_001)
     expect(page.locator("#note")).to_contain_text("10001 characters")
     expect(page.locator("#result")).to_be_hidden()
+    # AND of several lines it is told which
+    page.fill("#text", "fine\n" + "y" * 10_001)
+    expect(page.locator("#note")).to_contain_text(f"“{'y' * 30}…”: The text has 10001 characters")
     judged(page, "fine")
     expect(page.locator("#tokens")).to_have_text("fine")
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,9 @@ def test_lines_of_stdin_become_lines_of_json(
     # AND what the API refuses is told
     assert predict.main(["--api-url", url, "x" * 10_001]) == 8
     assert "answered 413: The text has 10001 characters" in capsys.readouterr().err
+    # AND long texts of other scripts, 1.8 MB together, are asked in as many requests as they need
+    assert predict.main(["--api-url", url, *(["хороший " * 1200] * 100)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 100
 
 
 def test_guarded_and_throttled_api_is_asked_again_with_a_signature(
@@ -69,7 +74,39 @@ def test_api_that_is_not_there_is_told(capsys: Captured) -> None:
     assert "http://127.0.0.1:9 does not answer" in capsys.readouterr().err
 
 
-def test_no_text_is_a_mistake(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+def test_url_of_something_else_is_told(capsys: Captured, tmp_path: Path) -> None:
+    class Other(BaseHTTPRequestHandler):
+        said = b"[]"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.said)))
+            self.end_headers()
+            self.wfile.write(self.said)
+
+        def log_message(self, *args: object) -> None:
+            """Keep the test's output quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        for Other.said in (b"[]", b'"ok"', b'{"status": "ok"}', b'[{"label": "GOOD"}]', b"[3]"):
+            assert predict.main(["--api-url", f"http://127.0.0.1:{server.server_port}", "x"]) == 8
+            assert "gave no predictions" in capsys.readouterr().err
+        server.shutdown()
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["fine", " "]])
+def test_no_text_is_a_mistake(
+    texts: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
-    assert predict.main([]) == 2
+    assert predict.main(texts) == 2
     assert "No text" in capsys.readouterr().err
+
+
+def test_other_encoding_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    lines = io.BytesIO("good\ntrès bon\n".encode("latin-1"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(lines, encoding="utf-8"))
+    assert predict.main([]) == 2
+    assert "Standard input is not utf-8" in capsys.readouterr().err
