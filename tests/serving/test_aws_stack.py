@@ -1,6 +1,7 @@
 """The flavour `pytorch` in AWS's genuine stack: Multi Model Server and the Hugging Face toolkit."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import pytest
 import requests
 
+from bench.aws_stack import ENVIRONMENT as STACK
 from bench.aws_stack import AwsStack, missing
-from pipeline_steps.serving_image import ENVIRONMENT
+from pipeline_steps.serving_image import AWS_IMAGE, ENVIRONMENT
 from pipeline_steps.serving_process import ServingProcess
 
 TEXTS = ["fine", "a film that goes on and on , and then goes on some more", "not good", "日本 ☃"]
@@ -28,6 +30,13 @@ def stack(candidates: dict[str, Path], request: pytest.FixtureRequest) -> Iterat
 
 def body(inputs: Any, **others: Any) -> bytes:
     return json.dumps({"inputs": inputs, **others}).encode()
+
+
+def test_stack_has_the_transformers_of_the_image(stack: AwsStack) -> None:
+    program = "import transformers; print(transformers.__version__)"
+    command = [str(STACK / "bin" / "python"), "-c", program]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"transformers{run.stdout.strip()}-" in AWS_IMAGE
 
 
 @pytest.mark.parametrize("parameters", [{}, {"explain": True}], ids=["labels", "explanation"])
