@@ -8,10 +8,11 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from model import reinforce, training
 from model.backbone import load_model
 from model.batching import encode, pad_batch
 from model.checkpoint import CheckpointError, load_state
-from model.gradients import Gradients
+from model.gradients import Gradients, Objective
 from model.training import TrainingError
 from model.workers import Workers
 from tests.model.test_training import EXAMPLES, SETTINGS, TOKENIZER, assert_same_weights, run
@@ -21,6 +22,7 @@ OF_CPU = RuntimeError(
     "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried "
     "to allocate 400000000000 bytes. Error code 12 (Cannot allocate memory)"
 )
+WITH_REINFORCE = replace(SETTINGS, reinforce=True)
 NEGATIVE = [example for example in EXAMPLES if example.label == 0]
 
 
@@ -42,6 +44,25 @@ def test_cut_sentences_are_counted(tmp_path: Path):
     settings = replace(SETTINGS, max_steps=1, max_input_tokens=40)
     assert run(tmp_path / "short", settings).cut_sentences == 0
     assert run(tmp_path / "long", settings, train_set=[*EXAMPLES, *long]).cut_sentences == 5
+
+
+def test_non_finite_loss_with_reinforce_names_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # GIVEN a loss that is no number at the fifth step, and is looked at after the sixth
+    calls, forward = 0, Objective.forward
+
+    def poison(self, batch):
+        nonlocal calls
+        calls += 1
+        loss, figures = forward(self, batch)
+        return (loss * float("nan") if calls == 5 else loss), figures
+
+    monkeypatch.setattr(Objective, "forward", poison)
+    monkeypatch.setattr(training, "REPORT_SECONDS", 60)
+    # THEN the sixth, whose gate is no number any more, is no other error
+    with pytest.raises(TrainingError, match=r"Step 5: .*gradient norm nan"):
+        run(tmp_path, WITH_REINFORCE)
+    assert calls == 6
+    assert load_state(tmp_path, "f").step == 3
 
 
 def fail_above(monkeypatch: pytest.MonkeyPatch, sentences: int, error: Exception) -> list[int]:
@@ -80,6 +101,27 @@ def test_out_of_memory_goes_on_in_parts_when_told(
     assert result.batch_parts == 4
     assert "out of memory at step 1: 4 parts a batch now" in capsys.readouterr().out
     run(tmp_path / "set", replace(SETTINGS, batch_parts=4))
+    assert_same_weights(tmp_path / "shrunk", tmp_path / "set")
+
+
+def test_out_of_memory_in_rewards_leaves_dropout_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # GIVEN memory for 20 texts: enough for a batch of 16, not for its 4 choices each
+    remove = reinforce.remove_dropped
+
+    def limited(ids, mask, keep):
+        if len(ids) > 20:
+            raise OF_GPU
+        return remove(ids, mask, keep)
+
+    settings = replace(WITH_REINFORCE, epochs=1)
+    with monkeypatch.context() as short:
+        short.setattr(reinforce, "remove_dropped", limited)
+        shrunk = run(tmp_path / "shrunk", replace(settings, shrink_on_oom=True))
+    # THEN the step that is taken again is that of parts set by hand
+    assert shrunk.batch_parts == 4
+    run(tmp_path / "set", replace(settings, batch_parts=4))
     assert_same_weights(tmp_path / "shrunk", tmp_path / "set")
 
 
