@@ -3,6 +3,7 @@
 import errno
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,8 +12,10 @@ from transformers import PreTrainedModel
 from model import reinforce, training
 from model.backbone import load_model
 from model.batching import encode, pad_batch
-from model.checkpoint import CheckpointError, load_state
+from model.checkpoint import CheckpointError, load_state, save_state
 from model.gradients import Gradients, Objective
+from model.modeling import T5ForSentimentClassification
+from model.report import TrainingProgress
 from model.training import TrainingError
 from model.workers import Workers
 from tests.model.test_training import EXAMPLES, SETTINGS, TOKENIZER, assert_same_weights, run
@@ -102,6 +105,52 @@ def test_out_of_memory_goes_on_in_parts_when_told(
     assert "out of memory at step 1: 4 parts a batch now" in capsys.readouterr().out
     run(tmp_path / "set", replace(SETTINGS, batch_parts=4))
     assert_same_weights(tmp_path / "shrunk", tmp_path / "set")
+
+
+def test_more_parts_go_on_where_memory_ran_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # GIVEN a run that is out of memory after its first evaluation, at step 3
+    def fill(report: TrainingProgress) -> None:
+        if report.last_evaluation:
+            fail_above(monkeypatch, 8, OF_GPU)
+
+    with pytest.raises(TrainingError, match=r"Step 4: out of memory.*goes on from what was saved"):
+        run(tmp_path, progress=fill)
+    # WHEN it is run as the message says, THEN it goes on from there with as many parts
+    result = run(tmp_path, replace(SETTINGS, max_steps=5, batch_parts=2))
+    assert (result.resumed_from_step, result.steps, result.batch_parts) == (3, 5, 2)
+
+
+@pytest.mark.parametrize(("shrinks", "parts"), [(True, 4), (False, 1)])
+def test_parts_found_out_stay_where_told_to_shrink(tmp_path: Path, shrinks: bool, parts: int):
+    # GIVEN a state that was saved with four parts, before the run ended in its second step
+    def end(report: TrainingProgress) -> None:
+        if report.step == 2:
+            raise KeyboardInterrupt
+
+    settings = replace(SETTINGS, max_steps=3, checkpoint_seconds=0.0, shrink_on_oom=shrinks)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, settings, end)
+    saved = load_state(tmp_path, "f")
+    assert saved is not None
+    save_state(replace(saved, parts=4), tmp_path)
+    # THEN the run that goes on keeps to them only where it may divide by itself
+    result = run(tmp_path, settings)
+    assert (result.resumed_from_step, result.batch_parts) == (1, parts)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(T5ForSentimentClassification, "to"), (torch.optim.AdamW, "step"), (training, "evaluate")],
+)
+def test_out_of_memory_elsewhere_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+):
+    def no_room(*_: object, **__: object) -> None:
+        raise OF_GPU
+
+    monkeypatch.setattr(owner, name, no_room)
+    with pytest.raises(TrainingError, match=r"Out of memory.*2\.00 GiB.*smaller backbone, or lower"):
+        run(tmp_path)
 
 
 def test_out_of_memory_in_rewards_leaves_dropout_on(

@@ -81,8 +81,11 @@ def test_other_settings_train_another_model(packaged: Settings) -> None:
     assert after.files[WEIGHTS] != before.files[WEIGHTS]
 
 
-def test_how_often_it_saves_is_no_other_model(packaged: Settings) -> None:
-    assert train.run(changed(packaged, checkpoint_seconds=1.0), Clients()).status == "reused"
+@pytest.mark.parametrize(
+    "how", [{"checkpoint_seconds": 1.0}, {"batch_parts": 2}, {"shrink_on_oom": True}]
+)
+def test_how_it_is_computed_is_no_other_model(packaged: Settings, how: dict[str, object]) -> None:
+    assert train.run(changed(packaged, **how), Clients()).status == "reused"
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
