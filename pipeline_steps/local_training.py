@@ -82,15 +82,14 @@ def _train(
     settings: Settings, planned: TrainingPlan, workers: Any, reporter: ProgressReporter | None
 ) -> dict[str, Any]:
     """Train into the work folder; gives the result's fields."""
-    from model.checkpoint import CheckpointError  # noqa: PLC0415 - imports torch
-    from model.training import TrainingError, TrainingInterrupted, train  # noqa: PLC0415
+    from model.training import train  # noqa: PLC0415 - imports torch
 
     def show(report: TrainingProgress) -> None:
         if reporter:
             reporter.update(report.step, report.total_steps, _note(report))
 
     model, tokenizer = load_start(settings, planned)
-    try:
+    with training_errors():
         result = train(
             model,
             tokenizer,
@@ -102,11 +101,26 @@ def _train(
             fingerprint=planned.fingerprint,
             workers=workers,
         )
+    return dataclasses.asdict(result)
+
+
+@contextmanager
+def training_errors() -> Iterator[None]:
+    """Turn the errors of `train` into those that a step ends with.
+
+    Raises:
+        KeyboardInterrupt: it was stopped by a signal.
+        TrainingFailedError: it cannot go on.
+    """
+    from model.checkpoint import CheckpointError  # noqa: PLC0415 - imports torch
+    from model.report import TrainingError, TrainingInterrupted  # noqa: PLC0415
+
+    try:
+        yield
     except TrainingInterrupted as error:
         raise KeyboardInterrupt from error
     except (TrainingError, CheckpointError) as error:
         raise TrainingFailedError(str(error)) from error
-    return dataclasses.asdict(result)
 
 
 def load_start(settings: Settings, planned: TrainingPlan) -> tuple[Any, Any]:
