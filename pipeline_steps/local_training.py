@@ -18,7 +18,7 @@ from pipeline_steps import fingerprint
 from pipeline_steps.checkpoint_store import CHECKPOINT
 from pipeline_steps.console import ProgressReporter
 from pipeline_steps.errors import ConfigurationError, TrainingFailedError
-from pipeline_steps.files import file_hashes, write_folder_atomically
+from pipeline_steps.files import copy_files, file_hashes, write_folder_atomically
 from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.settings import Settings
 from pipeline_steps.training_plan import TRAIN_TOKENIZER, TrainingPlan
@@ -171,7 +171,7 @@ def _place(
     """Put the best model and what made it in `checkpoint/`'s place."""
 
     def fill(folder: Path) -> None:
-        shutil.copytree(best, folder, dirs_exist_ok=True)
+        copy_files(best, folder)
         TrainingReport(
             model_version=planned.model_version,
             fingerprint=planned.fingerprint,
@@ -183,8 +183,25 @@ def _place(
         ).save(folder)
 
     checkpoint = settings.work_dir / CHECKPOINT
-    write_folder_atomically(checkpoint, fill)
+    with writing_errors(checkpoint):
+        write_folder_atomically(checkpoint, fill)
     return TrainingReport.load(checkpoint)
+
+
+@contextmanager
+def writing_errors(folder: Path) -> Iterator[None]:
+    """Tell of a trained model that found no place in `folder`.
+
+    Raises:
+        TrainingFailedError: the disk is full or the folder cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TrainingFailedError(
+            f"The trained model cannot be written to {folder} ({error.strerror}). Free some space "
+            "or check the permissions, then run the same command again."
+        ) from error
 
 
 def _note(report: TrainingProgress) -> str:
