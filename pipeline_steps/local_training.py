@@ -139,7 +139,7 @@ def load_start(settings: Settings, planned: TrainingPlan) -> tuple[Any, Any]:
             tokenizer = train_tokenizer(texts, settings.model.vocab_size)
         else:
             tokenizer = load_tokenizer(settings.model.tokenizer or settings.model.backbone)
-        require_vocabulary_of(Path(settings.model.backbone).expanduser(), tokenizer)
+        require_vocabulary_of(settings.model.backbone, tokenizer)
         model = load_model(
             settings.model.backbone,
             vocab_size=len(tokenizer),
