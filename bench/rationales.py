@@ -155,7 +155,7 @@ def _compare(report: Report, figures: Figures) -> None:
     for other, name in ((MEAN, GRADIENT), (GATE, ATTENTION), (GATE, RANDOM)):
         for metric, sign in (("comprehensiveness", 1), ("sufficiency", -1)):
             ahead = sign * lead(f"gate: {metric}", other, f"{name}: {metric}")
-            report.row(GATE, f"{metric} ahead of {name} ({other})", ahead, "", ">= 0")
+            report.row(GATE, f"{metric} ahead of {name} ({other})", ahead, "", "> 0")
 
 
 if __name__ == "__main__":

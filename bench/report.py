@@ -15,7 +15,7 @@ from rich.table import Table
 from pipeline_steps.files import write_atomically
 from pipeline_steps.fingerprint import git_state
 
-COMPARISONS = {">=": operator.ge, "<=": operator.le}
+COMPARISONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
 
 
 @dataclass(frozen=True)

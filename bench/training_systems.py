@@ -20,7 +20,7 @@ from model.batching import encode, pad_batch
 from model.data import Example, Splits
 from model.evaluation import evaluate
 from model.modeling import T5ForSentimentClassification
-from model.optimization import cpu_threads, parameter_groups, rate_share
+from model.optimization import cpu_threads, parameter_groups, pick_device, rate_share
 from model.report import TrainingProgress
 from model.settings import TrainingSettings
 from model.training import train
@@ -49,14 +49,15 @@ class Task:
     folder: Path
 
     def model(self, settings: TrainingSettings) -> T5ForSentimentClassification:
-        """The model as it starts."""
-        return load_model(
+        """The model as it starts, where it is trained."""
+        model = load_model(
             self.backbone,
             vocab_size=len(self.tokenizer),
             gate_reads=settings.gate_reads,
             dropout=settings.dropout,
             seed=settings.seed,
-        ).train()
+        )
+        return model.train().to(device=pick_device())
 
     def encoded(self, examples: list[Example]) -> tuple[list[list[int]], list[int]]:
         """Token ids and labels."""
@@ -78,6 +79,8 @@ class Task:
 def now(settings: TrainingSettings) -> float:
     """Seconds: on one CPU thread its own, which other work on the machine hardly changes."""
     alone = settings.threads == 1 and not torch.cuda.is_available()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()  # a GPU may not have done what it was told yet
     return time.process_time() if alone else time.perf_counter()
 
 
@@ -140,10 +143,13 @@ def plain_loop(task: Task, steps: int, every: int) -> Measured:
             numbers = order[(step - 1) * size : step * size]
             padding = [[0] * (PADDED_TOKENS - len(sequences[number])) for number in numbers]
             batch = pad_batch(
-                [sequences[number] for number in numbers], [labels[i] for i in numbers]
+                [sequences[number] for number in numbers],
+                [labels[i] for i in numbers],
+                model.device,
             )
             ids = torch.tensor(
-                [[*sequences[i], *pad] for i, pad in zip(numbers, padding, strict=True)]
+                [[*sequences[i], *pad] for i, pad in zip(numbers, padding, strict=True)],
+                device=model.device,
             )
             batch["input_ids"], batch["attention_mask"] = ids, (ids != 0).long()
             model(**batch).loss.backward()

@@ -5,8 +5,9 @@ and the sum over parts and processes is what one process gets in one part, to fl
 REINFORCE it differs a little more, as advantages are normalised within a part.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -102,8 +103,9 @@ class Gradients:
         raise TrainingError(
             f"Step {step + 1}: out of memory, with {sentences} sentences in {self.parts} part(s). "
             f"What was saved is kept. Set batch_parts to {2 * self.parts}: the batch stays the "
-            "same and takes half the memory. Or lower batch_size or max_input_tokens. With "
-            "shrink_on_oom, a process that trains alone raises batch_parts by itself."
+            "same and takes half the memory, and the run goes on from what was saved. Or lower "
+            "batch_size or max_input_tokens, which trains from the start. With shrink_on_oom, a "
+            "process that trains alone raises batch_parts by itself."
         ) from error
 
     def _in_parts(
@@ -140,6 +142,27 @@ class Gradients:
             return figures
         summed = self._workers.total(torch.stack([value.float() for value in figures.values()]))
         return dict(zip(figures, summed, strict=True))
+
+
+@contextmanager
+def told_out_of_memory() -> Iterator[None]:
+    """Tell of too little memory where it is not for want of more parts.
+
+    Raises:
+        TrainingError: instead of it.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = shorten(str(error), 200, placeholder=" ...")
+        raise TrainingError(
+            f"Out of memory for the weights, AdamW's state, which is twice their size, or an "
+            f"evaluation, which batch_parts does not divide ({reason}). What was saved is kept. "
+            "With more memory the same command goes on. Or take a smaller backbone, or lower "
+            "max_input_tokens for the evaluation, which trains from the start."
+        ) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

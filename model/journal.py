@@ -11,7 +11,13 @@ from torch import Tensor
 from model.checkpoint import RunState
 from model.figures import NotFiniteError, add_up, means_of, policy_figures
 from model.optimization import peak_memory_bytes
-from model.report import Evaluation, Progress, TrainingError, TrainingProgress, TrainingResult
+from model.report import (
+    DivergedError,
+    Evaluation,
+    Progress,
+    TrainingProgress,
+    TrainingResult,
+)
 
 
 class Journal:
@@ -42,16 +48,13 @@ class Journal:
         """Read the figures of the latest steps and report.
 
         Raises:
-            TrainingError: one is not finite.
+            DivergedError: one is not finite.
         """
         state = self._state
         try:
             add_up(state.sums, self._pending, state.step)
         except NotFiniteError as error:
-            raise TrainingError(
-                f"{error} The state before it is kept in {self._work_dir}. Lower the learning "
-                "rates, or set precision to fp32."
-            ) from error
+            raise self._diverged(str(error)) from error
         self._pending.clear()
         self.looked_at = time.monotonic()
         state.seconds = self.looked_at - self._started_at
@@ -62,14 +65,12 @@ class Journal:
         """Enter an evaluation into the history; whether it is the best so far.
 
         Raises:
-            TrainingError: the loss is not finite.
+            DivergedError: the loss is not finite.
         """
         state = self._state
         if not math.isfinite(loss):
-            raise TrainingError(
-                f"Step {state.step}: the validation loss is {loss}, expected a finite number. "
-                f"The state before it is kept in {self._work_dir}. Lower the learning rates."
-            )
+            told = f"Step {state.step}: the validation loss is {loss}, expected a finite number."
+            raise self._diverged(told)
         means, state.sums = means_of(state.sums), {}
         state.seconds = time.monotonic() - self._started_at
         record = Evaluation(
@@ -110,6 +111,13 @@ class Journal:
             early_stopped=state.step < self._total_steps,
             resumed_from_step=resumed_from_step,
             batch_parts=state.parts,
+        )
+
+    def _diverged(self, told: str) -> DivergedError:
+        return DivergedError(
+            f"{told} The state before it is kept in {self._work_dir}, but the same settings would "
+            "lead here again. Lower the learning rates, or set precision to fp32: that trains from "
+            "the start, and what was kept is dropped."
         )
 
     def _report(self, means: dict[str, float]) -> TrainingProgress:

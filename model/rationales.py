@@ -28,6 +28,10 @@ THRESHOLD = 0.5  # the gate is a probability of keeping: above it a token is rat
 TOP_SHARE = 0.4
 
 
+class MissingWordsError(ValueError):
+    """There are no words of a kind, and so nothing to compare the others with."""
+
+
 @dataclass(frozen=True)
 class GateRanking:
     """How the gate treats the two kinds of words; the means are of g, in [0, 1]."""
@@ -60,7 +64,7 @@ def rank_words(
         function: the function words.
 
     Raises:
-        ValueError: one of the kinds does not occur.
+        MissingWordsError: one of the kinds does not occur.
     """
     above = [], []  # type: tuple[list[float], list[float]]
     for word, score in scores:
@@ -68,7 +72,7 @@ def rank_words(
             above[word in sentiment].append(score)
     below, over = above
     if not below or not over:
-        raise ValueError(
+        raise MissingWordsError(
             f"{len(over)} sentiment words and {len(below)} function words occur, expected some of "
             "each; take a training set that labels single words, and more sentences."
         )
@@ -121,7 +125,8 @@ class Rationales:
     """How honest and how sparse a model's gate is on labelled texts.
 
     Attributes:
-        gate_auc: see `GateRanking`; None where the training set labels no single words.
+        gate_auc: see `GateRanking`; None where the training set labels no single words, or the
+            validation set lacks words of a kind.
         comprehensiveness: see `model.faithfulness`; more is better.
         sufficiency: see `model.faithfulness`; less is better.
         kept_share: share of the tokens whose gate is 0.5 or more.
@@ -129,7 +134,8 @@ class Rationales:
         accuracy: with the whole texts.
         accuracy_of_kept: when only the tokens whose gate is 0.5 or more are the input.
         accuracy_of_top: when only the TOP_SHARE of its tokens with the highest gates are the input.
-        accuracy_of_highest: the same with the TOP_SHARE of all texts' tokens together.
+        accuracy_of_highest: the same with the TOP_SHARE of all texts' tokens together; of equal
+            gates the earlier one is higher.
     """
 
     gate_auc: float | None
@@ -156,17 +162,21 @@ def rationales_of(
     pairs = list(zip(sequences, scores, strict=True))
     kept = [select(ids, [g >= THRESHOLD for g in of_ids]) for ids, of_ids in pairs]
     top = [split_top(ids, of_ids, TOP_SHARE)[0] for ids, of_ids in pairs]
-    ranked = sorted((g for of_ids in scores for g in of_ids[:-1]), reverse=True)
-    least = ranked[int(TOP_SHARE * len(ranked))]
-    highest = [select(ids, [g > least for g in of_ids]) for ids, of_ids in pairs]
-    sentiment = sentiment_words(splits.train)
-    ranking = None
-    if sentiment:
-        words = word_scores(tokenizer, sequences, scores)
-        ranking = rank_words(words, sentiment, ENGLISH_STOP_WORDS)
+    places = [(text, place) for text, ids in enumerate(sequences) for place in range(len(ids) - 1)]
+    ranked = sorted(places, key=lambda at: -scores[at[0]][at[1]])
+    taken = set(ranked[: int(TOP_SHARE * len(ranked))])
+    highest = [
+        select(ids, [(text, place) in taken for place in range(len(ids))])
+        for text, ids in enumerate(sequences)
+    ]
+    words = word_scores(tokenizer, sequences, scores)
+    try:
+        auc = rank_words(words, sentiment_words(splits.train), ENGLISH_STOP_WORDS).auc
+    except MissingWordsError:
+        auc = None
     ends = len(sequences)  # each text's `</s>`, which is not up for choice
     return Rationales(
-        gate_auc=ranking.auc if ranking else None,
+        gate_auc=auc,
         comprehensiveness=faithful.comprehensiveness,
         sufficiency=faithful.sufficiency,
         kept_share=(sum(map(len, kept)) - ends) / max(sum(map(len, sequences)) - ends, 1),

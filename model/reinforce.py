@@ -108,8 +108,10 @@ def _log_likelihoods(
     repeated = {name: torch.cat([tensor] * samples) for name, tensor in batch.items()}
     gates, allowed = torch.cat([gate] * samples), torch.cat([actions] * samples)
     model.eval()
-    logits = _classify_kept(model, repeated, gates, keep.flatten(0, 1), allowed)
-    model.train()
+    try:
+        logits = _classify_kept(model, repeated, gates, keep.flatten(0, 1), allowed)
+    finally:
+        model.train()  # also where memory ran out: the step may be taken again in smaller parts
     return -smoothed_cross_entropy(logits, repeated["labels"]).view(samples, -1)
 
 
@@ -119,9 +121,13 @@ def action_mask(input_ids: Tensor, attention_mask: Tensor) -> Tensor:
 
 
 def sample_keep(gate_logits: Tensor, actions: Tensor, samples: int) -> Tensor:
-    """Draw `samples` times which tokens to keep: (K, B, T) in {0, 1}, 0 outside `actions`."""
+    """Draw `samples` times which tokens to keep: (K, B, T) in {0, 1}, 0 outside `actions`.
+
+    A gate that is not a number keeps nothing: torch would refuse to draw, where the loss of that
+    step, which is not a number either, ends the run with its name.
+    """
     keep_probs = torch.sigmoid(gate_logits.detach().float()) * actions
-    return torch.bernoulli(keep_probs.expand(samples, -1, -1))
+    return torch.bernoulli(keep_probs.nan_to_num().expand(samples, -1, -1))
 
 
 def log_prob(gate_logits: Tensor, keep: Tensor, actions: Tensor) -> Tensor:

@@ -8,6 +8,10 @@ class TrainingError(RuntimeError):
     """Training cannot go on; the message says at which step and what is kept."""
 
 
+class DivergedError(TrainingError):
+    """A loss or a gradient is not finite, and with the same settings will be so again."""
+
+
 class TrainingInterrupted(TrainingError):  # noqa: N818 - not a failure
     """SIGINT or SIGTERM came; the state is saved and the same call goes on from there."""
 

@@ -98,22 +98,36 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     return _wrap(tokenizer, "the trained tokenizer")
 
 
-def require_vocabulary_of(backbone: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+def require_vocabulary_of(backbone: str, tokenizer: PreTrainedTokenizerFast) -> None:
     """Hold a tokenizer against the one that lies beside a backbone's weights, if there is one.
 
     Raises:
         TokenizerError: the backbone learned other pieces by these numbers.
     """
-    if not (backbone / "tokenizer.json").is_file():
+    if not _has_tokenizer(backbone):
         return
-    own, given = load_tokenizer(str(backbone)).get_vocab(), tokenizer.get_vocab()
+    own, given = load_tokenizer(backbone).get_vocab(), tokenizer.get_vocab()
     if own != given:
         shared = sum(given.get(piece) == number for piece, number in own.items())
         raise TokenizerError(
-            f"The backbone {str(backbone)!r} learned {len(own):,} pieces, and only {shared:,} of "
+            f"The backbone {backbone!r} learned {len(own):,} pieces, and only {shared:,} of "
             f"them are the tokenizer's, which has {len(given):,}. Leave tokenizer unset, which "
             "takes the backbone's own."
         )
+
+
+def _has_tokenizer(backbone: str) -> bool:
+    if backbone.startswith("random:"):
+        return False
+    folder = Path(backbone).expanduser()
+    if folder.is_dir():
+        return (folder / "tokenizer.json").is_file()
+    hub = HubName.parse(backbone)
+    try:
+        cached_file(hub.name, "tokenizer.json", revision=hub.revision)
+    except OSError:
+        return False  # not every T5 of the hub has one
+    return True
 
 
 def tokenizer_id(tokenizer: PreTrainedTokenizerFast) -> str:

@@ -33,7 +33,7 @@ from model.checkpoint import (
 from model.data import Example
 from model.dropout import use_bit_dropout
 from model.evaluation import evaluate
-from model.gradients import Gradients
+from model.gradients import Gradients, told_out_of_memory
 from model.interruption import caught_signals
 from model.journal import Journal
 from model.modeling import T5ForSentimentClassification
@@ -81,7 +81,12 @@ def train(
         TrainingInterrupted: SIGINT or SIGTERM.
         CheckpointError: the resume file is truncated or corrupt, or cannot be written.
     """
-    with torch.random.fork_rng(), cpu_threads(settings.threads), caught_signals() as signals:
+    with (
+        torch.random.fork_rng(),
+        cpu_threads(settings.threads),
+        caught_signals() as signals,
+        told_out_of_memory(),
+    ):
         run = _Run(model, tokenizer, settings, work_dir, workers or Workers())
         run.read(train_set, validation_set)
         resumed_from_step = run.start(fingerprint, progress)
@@ -143,11 +148,14 @@ class _Run:
             self.work_dir.mkdir(parents=True, exist_ok=True)
             saved = load_state(self.work_dir, fingerprint)
         saved = self.workers.of_first(saved)
-        self.state = saved or RunState(fingerprint, parts=self.settings.batch_parts)
+        self.state = saved or RunState(fingerprint)
         if saved and not saved.finished:
             self.model.load_state_dict(saved.model)
             self.optimizer.load_state_dict(saved.optimizer)
-        self.gradients.parts = self.state.parts
+        if not self.state.finished:
+            # What memory asked for before, it may ask for again; else the setting of now decides.
+            least = self.state.parts if self.settings.shrink_on_oom else 1
+            self.gradients.parts = self.state.parts = max(least, self.settings.batch_parts)
         if self.workers.is_first:
             drop_models_but(self.state.best_step, self.work_dir)
         steps = (len(self.sampler), self.total_steps)

@@ -41,6 +41,13 @@ def write_folder_atomically(folder: Path, write: Callable[[Path], object]) -> No
         clean_up()
 
 
+def copy_files(source: Path, folder: Path) -> None:
+    """Copy a folder's files into another; a full disk is told as such, as copytree does not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        shutil.copyfile(path, folder / path.name)
+
+
 def file_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below `folder`, by its path relative to it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())

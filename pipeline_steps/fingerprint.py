@@ -22,8 +22,9 @@ EXPORTING_PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntim
 VERSION_DIGITS = 12
 # These begin where training has ended: they change what ships, and not which model it is.
 EXPORT_SOURCES = {"onnx_export.py", "onnx_quantization.py", "onnx_session.py"}
-# How often a resume file is written changes nothing in the model.
-WITHOUT_EFFECT = {"checkpoint_seconds"}
+# How often a resume file is written changes nothing in the model. In how many parts a batch is
+# computed does what the number of processes does: who ran out of memory may go on with more.
+WITHOUT_EFFECT = {"checkpoint_seconds", "batch_parts", "shrink_on_oom"}
 
 
 def training_inputs(settings: Settings, data_hash: str, backbone_id: str, tokenizer_id: str) -> Any:

@@ -18,7 +18,7 @@ from pipeline_steps import fingerprint
 from pipeline_steps.checkpoint_store import CHECKPOINT
 from pipeline_steps.console import ProgressReporter
 from pipeline_steps.errors import ConfigurationError, TrainingFailedError
-from pipeline_steps.files import file_hashes, write_folder_atomically
+from pipeline_steps.files import copy_files, file_hashes, write_folder_atomically
 from pipeline_steps.model_artefacts import TrainingReport
 from pipeline_steps.settings import Settings
 from pipeline_steps.training_plan import TRAIN_TOKENIZER, TrainingPlan
@@ -82,15 +82,14 @@ def _train(
     settings: Settings, planned: TrainingPlan, workers: Any, reporter: ProgressReporter | None
 ) -> dict[str, Any]:
     """Train into the work folder; gives the result's fields."""
-    from model.checkpoint import CheckpointError  # noqa: PLC0415 - imports torch
-    from model.training import TrainingError, TrainingInterrupted, train  # noqa: PLC0415
+    from model.training import train  # noqa: PLC0415 - imports torch
 
     def show(report: TrainingProgress) -> None:
         if reporter:
             reporter.update(report.step, report.total_steps, _note(report))
 
     model, tokenizer = load_start(settings, planned)
-    try:
+    with training_errors():
         result = train(
             model,
             tokenizer,
@@ -102,11 +101,26 @@ def _train(
             fingerprint=planned.fingerprint,
             workers=workers,
         )
+    return dataclasses.asdict(result)
+
+
+@contextmanager
+def training_errors() -> Iterator[None]:
+    """Turn the errors of `train` into those that a step ends with.
+
+    Raises:
+        KeyboardInterrupt: it was stopped by a signal.
+        TrainingFailedError: it cannot go on.
+    """
+    from model.checkpoint import CheckpointError  # noqa: PLC0415 - imports torch
+    from model.report import TrainingError, TrainingInterrupted  # noqa: PLC0415
+
+    try:
+        yield
     except TrainingInterrupted as error:
         raise KeyboardInterrupt from error
     except (TrainingError, CheckpointError) as error:
         raise TrainingFailedError(str(error)) from error
-    return dataclasses.asdict(result)
 
 
 def load_start(settings: Settings, planned: TrainingPlan) -> tuple[Any, Any]:
@@ -125,7 +139,7 @@ def load_start(settings: Settings, planned: TrainingPlan) -> tuple[Any, Any]:
             tokenizer = train_tokenizer(texts, settings.model.vocab_size)
         else:
             tokenizer = load_tokenizer(settings.model.tokenizer or settings.model.backbone)
-        require_vocabulary_of(Path(settings.model.backbone).expanduser(), tokenizer)
+        require_vocabulary_of(settings.model.backbone, tokenizer)
         model = load_model(
             settings.model.backbone,
             vocab_size=len(tokenizer),
@@ -157,7 +171,7 @@ def _place(
     """Put the best model and what made it in `checkpoint/`'s place."""
 
     def fill(folder: Path) -> None:
-        shutil.copytree(best, folder, dirs_exist_ok=True)
+        copy_files(best, folder)
         TrainingReport(
             model_version=planned.model_version,
             fingerprint=planned.fingerprint,
@@ -169,8 +183,25 @@ def _place(
         ).save(folder)
 
     checkpoint = settings.work_dir / CHECKPOINT
-    write_folder_atomically(checkpoint, fill)
+    with writing_errors(checkpoint):
+        write_folder_atomically(checkpoint, fill)
     return TrainingReport.load(checkpoint)
+
+
+@contextmanager
+def writing_errors(folder: Path) -> Iterator[None]:
+    """Tell of a trained model that found no place in `folder`.
+
+    Raises:
+        TrainingFailedError: the disk is full or the folder cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TrainingFailedError(
+            f"The trained model cannot be written to {folder} ({error.strerror}). Free some space "
+            "or check the permissions, then run the same command again."
+        ) from error
 
 
 def _note(report: TrainingProgress) -> str:

@@ -6,7 +6,6 @@ flags of every step. https://github.com/aws/sagemaker-training-toolkit
 
 import argparse
 import os
-import shutil
 from pathlib import Path
 
 from pipeline_steps import checkpoint_store, step
@@ -14,7 +13,14 @@ from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients
 from pipeline_steps.checked_data import read_data
 from pipeline_steps.checkpoint_store import CHECKPOINT
-from pipeline_steps.local_training import dismiss_helpers, help_first, is_helper, train_here
+from pipeline_steps.files import copy_files
+from pipeline_steps.local_training import (
+    dismiss_helpers,
+    help_first,
+    is_helper,
+    train_here,
+    writing_errors,
+)
 from pipeline_steps.training_plan import plan_for
 
 CHANNELS = ("data", "backbone", "tokenizer")
@@ -46,5 +52,6 @@ def _train(arguments: argparse.Namespace, base: Path) -> None:
     if made:
         dismiss_helpers()
     made = made or train_here(settings, planned)
-    shutil.copytree(settings.work_dir / CHECKPOINT, base / "model", dirs_exist_ok=True)
+    with writing_errors(base / "model"):
+        copy_files(settings.work_dir / CHECKPOINT, base / "model")
     print(f"done: {made.summary}", flush=True)

@@ -3,15 +3,19 @@
 import errno
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import PreTrainedModel
 
+from model import reinforce, training
 from model.backbone import load_model
 from model.batching import encode, pad_batch
-from model.checkpoint import CheckpointError, load_state
-from model.gradients import Gradients
+from model.checkpoint import CheckpointError, load_state, save_state
+from model.gradients import Gradients, Objective
+from model.modeling import T5ForSentimentClassification
+from model.report import TrainingProgress
 from model.training import TrainingError
 from model.workers import Workers
 from tests.model.test_training import EXAMPLES, SETTINGS, TOKENIZER, assert_same_weights, run
@@ -21,6 +25,7 @@ OF_CPU = RuntimeError(
     "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried "
     "to allocate 400000000000 bytes. Error code 12 (Cannot allocate memory)"
 )
+WITH_REINFORCE = replace(SETTINGS, reinforce=True)
 NEGATIVE = [example for example in EXAMPLES if example.label == 0]
 
 
@@ -42,6 +47,25 @@ def test_cut_sentences_are_counted(tmp_path: Path):
     settings = replace(SETTINGS, max_steps=1, max_input_tokens=40)
     assert run(tmp_path / "short", settings).cut_sentences == 0
     assert run(tmp_path / "long", settings, train_set=[*EXAMPLES, *long]).cut_sentences == 5
+
+
+def test_non_finite_loss_with_reinforce_names_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # GIVEN a loss that is no number at the fifth step, and is looked at after the sixth
+    calls, forward = 0, Objective.forward
+
+    def poison(self, batch):
+        nonlocal calls
+        calls += 1
+        loss, figures = forward(self, batch)
+        return (loss * float("nan") if calls == 5 else loss), figures
+
+    monkeypatch.setattr(Objective, "forward", poison)
+    monkeypatch.setattr(training, "REPORT_SECONDS", 60)
+    # THEN the sixth, whose gate is no number any more, is no other error
+    with pytest.raises(TrainingError, match=r"Step 5: .*gradient norm nan"):
+        run(tmp_path, WITH_REINFORCE)
+    assert calls == 6
+    assert load_state(tmp_path, "f").step == 3
 
 
 def fail_above(monkeypatch: pytest.MonkeyPatch, sentences: int, error: Exception) -> list[int]:
@@ -80,6 +104,73 @@ def test_out_of_memory_goes_on_in_parts_when_told(
     assert result.batch_parts == 4
     assert "out of memory at step 1: 4 parts a batch now" in capsys.readouterr().out
     run(tmp_path / "set", replace(SETTINGS, batch_parts=4))
+    assert_same_weights(tmp_path / "shrunk", tmp_path / "set")
+
+
+def test_more_parts_go_on_where_memory_ran_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # GIVEN a run that is out of memory after its first evaluation, at step 3
+    def fill(report: TrainingProgress) -> None:
+        if report.last_evaluation:
+            fail_above(monkeypatch, 8, OF_GPU)
+
+    with pytest.raises(TrainingError, match=r"Step 4: out of memory.*goes on from what was saved"):
+        run(tmp_path, progress=fill)
+    # WHEN it is run as the message says, THEN it goes on from there with as many parts
+    result = run(tmp_path, replace(SETTINGS, max_steps=5, batch_parts=2))
+    assert (result.resumed_from_step, result.steps, result.batch_parts) == (3, 5, 2)
+
+
+@pytest.mark.parametrize(("shrinks", "parts"), [(True, 4), (False, 1)])
+def test_parts_found_out_stay_where_told_to_shrink(tmp_path: Path, shrinks: bool, parts: int):
+    # GIVEN a state that was saved with four parts, before the run ended in its second step
+    def end(report: TrainingProgress) -> None:
+        if report.step == 2:
+            raise KeyboardInterrupt
+
+    settings = replace(SETTINGS, max_steps=3, checkpoint_seconds=0.0, shrink_on_oom=shrinks)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, settings, end)
+    saved = load_state(tmp_path, "f")
+    assert saved is not None
+    save_state(replace(saved, parts=4), tmp_path)
+    # THEN the run that goes on keeps to them only where it may divide by itself
+    result = run(tmp_path, settings)
+    assert (result.resumed_from_step, result.batch_parts) == (1, parts)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(T5ForSentimentClassification, "to"), (torch.optim.AdamW, "step"), (training, "evaluate")],
+)
+def test_out_of_memory_elsewhere_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+):
+    def no_room(*_: object, **__: object) -> None:
+        raise OF_GPU
+
+    monkeypatch.setattr(owner, name, no_room)
+    with pytest.raises(TrainingError, match=r"Out of memory.*2\.00 GiB.*smaller backbone"):
+        run(tmp_path)
+
+
+def test_out_of_memory_in_rewards_leaves_dropout_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # GIVEN memory for 20 texts: enough for a batch of 16, not for its 4 choices each
+    remove = reinforce.remove_dropped
+
+    def limited(ids, mask, keep):
+        if len(ids) > 20:
+            raise OF_GPU
+        return remove(ids, mask, keep)
+
+    settings = replace(WITH_REINFORCE, epochs=1)
+    with monkeypatch.context() as short:
+        short.setattr(reinforce, "remove_dropped", limited)
+        shrunk = run(tmp_path / "shrunk", replace(settings, shrink_on_oom=True))
+    # THEN the step that is taken again is that of parts set by hand
+    assert shrunk.batch_parts == 4
+    run(tmp_path / "set", replace(settings, batch_parts=4))
     assert_same_weights(tmp_path / "shrunk", tmp_path / "set")
 
 

@@ -14,6 +14,7 @@ from model.tokenizer import (
     train_tokenizer,
 )
 
+COMMIT = "df1b051c49625cf57a3d0d8d3863ed4d13564fe4"
 TEXTS = [
     f"{opening} {noun} was {adverb} {adjective}, {ending}"
     for opening in ("The", "This", "That old")
@@ -29,13 +30,23 @@ def test_training_repeats():
     assert len({tokenizer_id(train_tokenizer(TEXTS, 120)) for _ in range(4)}) == 1
 
 
-def test_backbone_of_another_vocabulary_is_refused(tmp_path: Path):
+@pytest.mark.parametrize("of_hub", [False, True], ids=["folder", "hub name"])
+def test_backbone_of_another_vocabulary_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_hub: bool
+):
+    # GIVEN a backbone in a folder, or in the hub's cache: https://huggingface.co/docs/hub/local-cache
+    backbone, folder = str(tmp_path), tmp_path
+    if of_hub:
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+        backbone = f"some/t5@{COMMIT}"
+        folder = tmp_path / "models--some--t5" / "snapshots" / COMMIT
     own, other = train_tokenizer(TEXTS, 120), train_tokenizer(TEXTS[:40], 120)
-    require_vocabulary_of(tmp_path, other)  # no tokenizer.json to hold it against
-    own.save_pretrained(tmp_path)
-    require_vocabulary_of(tmp_path, own)
+    require_vocabulary_of(backbone, other)  # no tokenizer.json to hold it against
+    own.save_pretrained(folder)
+    require_vocabulary_of(backbone, own)
     with pytest.raises(TokenizerError, match=r"learned \d+ pieces, and only \d+ of them"):
-        require_vocabulary_of(tmp_path, other)
+        require_vocabulary_of(backbone, other)
 
 
 def test_special_tokens_keep_their_places():

@@ -51,17 +51,22 @@ def ignore(_report: TrainingProgress) -> None:
     """Progress that is not watched."""
 
 
-def run(
-    work_dir: Path, settings: TrainingSettings = SETTINGS, progress=ignore, **changes
-) -> TrainingResult:
-    model = load_model(
+def start(settings: TrainingSettings) -> T5ForSentimentClassification:
+    return load_model(
         "random:tiny",
         vocab_size=len(TOKENIZER),
         gate_reads=settings.gate_reads,
         dropout=settings.dropout,
         seed=settings.seed,
     )
+
+
+def run(
+    work_dir: Path, settings: TrainingSettings = SETTINGS, progress=ignore, **changes
+) -> TrainingResult:
     arguments = {
+        "model": start(settings),
+        "tokenizer": TOKENIZER,
         "train_set": EXAMPLES,
         "validation_set": EXAMPLES[::3],
         "settings": settings,
@@ -69,7 +74,7 @@ def run(
         "progress": progress,
         "fingerprint": "f",
     }
-    return train(model, TOKENIZER, **(arguments | changes))
+    return train(**(arguments | changes))
 
 
 def weights(work_dir: Path) -> dict[str, torch.Tensor]:

@@ -13,11 +13,12 @@ import torch
 from model.checkpoint import load_state
 from model.report import TrainingProgress
 from model.workers import joined
-from tests.model.test_training import SETTINGS, TrainingInterrupted, run, weights
+from tests.model.test_training import SETTINGS, TrainingInterrupted, run, start, weights
 
 ROOT = Path(__file__).parents[2]
 # Of 96 sentences: the last batch of an epoch has one, and so a process without any.
 PLAIN = replace(SETTINGS, dropout=0.0, batch_size=19)
+WITH_REINFORCE = replace(SETTINGS, reinforce=True, batch_size=19)
 LIMIT = 240  # seconds
 
 
@@ -52,6 +53,22 @@ def test_two_processes_give_the_model_of_one(tmp_path: Path):
         torch.testing.assert_close(theirs[name], weight, atol=1e-3, rtol=1e-2, msg=name)
 
 
+def test_two_processes_learn_with_reinforce_and_stay_alike(tmp_path: Path):
+    done = together(tmp_path, "reinforce")
+    assert done.returncode == 0, done.stderr
+    # Each draws its own choices from its own sentences, and both take the same steps
+    first, other = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    assert first["gate.linear.weight"].any()
+    for name, weight in first.items():
+        assert torch.equal(other[name], weight), name
+    shared = load_state(tmp_path, "f")
+    assert shared is not None
+    assert shared.examples == 3 * 96
+    assert shared.history[-1]["train_loss"] < shared.history[0]["train_loss"]
+    assert shared.history[-1]["reward"] > shared.history[0]["reward"]
+    assert all(0 < record["kept_share"] < 1 for record in shared.history)
+
+
 def test_signal_stops_both_after_the_same_step(tmp_path: Path):
     done = together(tmp_path, "stop")
     assert "Stopped by SIGTERM after step 8 of 18" in done.stdout
@@ -82,10 +99,13 @@ def main(what: str, work_dir: Path) -> None:
             if what == "lose" and report.step == 12:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+        settings = WITH_REINFORCE if what == "reinforce" else PLAIN
+        model = start(settings)
         try:
-            run(work_dir, PLAIN, act, workers=workers)
+            run(work_dir, settings, act, workers=workers, model=model)
         except TrainingInterrupted as error:
             print(error, flush=True)
+        torch.save(model.state_dict(), work_dir / f"{workers.rank}.pt")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Train or reuse: the same inputs give the same model and are trained once."""
 
 import dataclasses
+import errno
 import json
 import re
 import shutil
@@ -17,7 +18,7 @@ from local_aws.server import LocalAws
 from model import held_out
 from model.data import read_splits
 from model.gradients import Objective
-from pipeline_steps import check_data, train
+from pipeline_steps import check_data, train, training_entry
 from pipeline_steps import settings as settings_module
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import ConfigurationError, DataCheckError, TrainingFailedError
@@ -81,8 +82,11 @@ def test_other_settings_train_another_model(packaged: Settings) -> None:
     assert after.files[WEIGHTS] != before.files[WEIGHTS]
 
 
-def test_how_often_it_saves_is_no_other_model(packaged: Settings) -> None:
-    assert train.run(changed(packaged, checkpoint_seconds=1.0), Clients()).status == "reused"
+@pytest.mark.parametrize(
+    "how", [{"checkpoint_seconds": 1.0}, {"batch_parts": 2}, {"shrink_on_oom": True}]
+)
+def test_how_it_is_computed_is_no_other_model(packaged: Settings, how: dict[str, object]) -> None:
+    assert train.run(changed(packaged, **how), Clients()).status == "reused"
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
@@ -214,6 +218,40 @@ def test_damaged_resume_file_is_exit_code_4(packaged: Settings) -> None:
         TrainingFailedError, match=r"resume\.pt .*Delete it to train from the start"
     ):
         train.run(changed(packaged, max_steps=2), Clients())
+
+
+def test_full_disk_at_the_end_is_exit_code_4(
+    packaged: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a disk that is full when the trained model is copied to its place
+    quick = changed(packaged, max_steps=2)
+    before = TrainingReport.load(packaged.work_dir / "checkpoint")
+
+    def fill(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "copyfile", fill)
+        with pytest.raises(TrainingFailedError, match=r"checkpoint \(No space left"):
+            train.run(quick, Clients())
+    # THEN the model before it is whole, and with room the trained one is placed, not trained anew
+    assert TrainingReport.load(packaged.work_dir / "checkpoint") == before
+    train.run(quick, Clients())
+    made = TrainingReport.load(packaged.work_dir / "checkpoint")
+    assert made.result["resumed_from_step"] == made.result["steps"] == 2
+
+
+def test_full_disk_of_a_job_is_exit_code_4(
+    packaged: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a job whose model is trained; /dev/full answers every write as a full disk does
+    base = packaged.build_dir.parent
+    packaged.build_dir.rename(base / "checkpoints")
+    (base / "model").mkdir()
+    (base / "model" / WEIGHTS).symlink_to("/dev/full")
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(base))
+    assert training_entry.main(flags_of(packaged)) == 4
+    assert f"{base / 'model'} (No space left on device)" in capsys.readouterr().err
 
 
 def test_temperature_is_of_rows_that_were_held_out(packaged: Settings) -> None:

@@ -287,6 +287,14 @@ def test_spot_job_keeps_its_checkpoints(aws: LocalAws, settings: Settings) -> No
     assert job["CheckpointConfig"]["S3Uri"].endswith(f"/training/jobs/{name}/checkpoints")
 
 
+def test_several_instances_are_asked_for(aws: LocalAws, settings: Settings) -> None:
+    compute = dataclasses.replace(settings.compute, instance_count=2)
+    train(dataclasses.replace(settings, compute=compute))
+    (job,) = jobs(aws).values()
+    assert job["ResourceConfig"]["InstanceCount"] == 2
+    assert job["HyperParameters"]["sagemaker_torch_distributed_enabled"] == "true"
+
+
 def test_instance_without_gpu_needs_an_image(settings: Settings) -> None:
     compute = dataclasses.replace(settings.compute, training_instance="ml.m5.xlarge")
     with pytest.raises(ConfigurationError, match=r"has no GPU.*--training-image"):
