@@ -1,7 +1,8 @@
 """The model to beat, on the same rows: the newest that is approved, or the last one released.
 
-Its answers lie beside its tarball in the bucket. If they are to other rows, or there are none, the
-tarball itself is asked. Where it is gone, or does not answer, the comparison says so.
+Its answers lie beside its tarball in the bucket. If there are none, or none that can be read, or
+they are to other rows, the tarball itself is asked. Where it is gone, or does not answer, the
+comparison says so.
 """
 
 import tempfile
@@ -87,11 +88,9 @@ def _predictions(
     """The champion's answers to `rows`: those that lie beside it, or asked for anew."""
     folder = url.removeprefix(bucket.url("")).rpartition("/")[0]
     kept = bucket.read(f"{folder}/{Predictions.FILE}")
-    if kept is not None:
-        # Beside a tarball lies only what a release of this code has put there.
-        theirs = Predictions.parse(kept, strict=False)
-        if theirs.rows_hash == mine.rows_hash:
-            return theirs
+    theirs = _readable(kept) if kept is not None else None
+    if theirs and theirs.rows_hash == mine.rows_hash and len(theirs.positive) == len(rows):
+        return theirs
     if not url.startswith(bucket.url("")):
         raise GoneError(f"its artefact {url} is not in the bucket {bucket.name}.")
     with tempfile.TemporaryDirectory(prefix="champion-") as name:
@@ -104,6 +103,14 @@ def _predictions(
         except (PackagingError, ServingError) as error:
             raise GoneError(f"its artefact {url} does not answer: {error}") from error
     return Predictions(url.split("/")[-3], "", hash_of_rows(rows), answers)
+
+
+def _readable(kept: bytes) -> Predictions | None:
+    """What lies beside a tarball; None where it is not what a release of this code puts there."""
+    try:
+        return Predictions.parse(kept, strict=False)
+    except ValueError:
+        return None
 
 
 def _ask(folder: Path, texts: list[str]) -> list[float]:

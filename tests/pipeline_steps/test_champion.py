@@ -121,6 +121,17 @@ def test_answers_to_other_rows_are_not_used(world: World) -> None:
     assert world.judge(set()).only_candidate_right == 40
 
 
+@pytest.mark.parametrize("kept", ["", "{", "[]", '{"positive": []}', "too few"])
+def test_unreadable_answers_are_asked_anew(world: World, kept: str) -> None:
+    # GIVEN a file beside the champion's tarball that was cut, or is another than it is called
+    world.approve(set(range(40)), with_predictions=False)
+    if kept == "too few":
+        whole = world.predictions(set())
+        kept = dataclasses.replace(whole, positive=whole.positive[:-1]).text()
+    world.put("predictions.json", kept.encode())
+    assert world.judge(set()).only_candidate_right == 40
+
+
 def test_gone_artefact_is_said_and_the_rest_judges(world: World) -> None:
     world.approve(set(), with_predictions=False)
     bucket = world.settings.deploy.bucket
