@@ -17,9 +17,10 @@ from pipeline_steps.console import ProgressReporter
 from pipeline_steps.errors import PackagingError, TrainingFailedError
 from pipeline_steps.evaluation_artefacts import Champion
 from pipeline_steps.model_bucket import ModelBucket
-from pipeline_steps.predictions import Predictions, hash_of_rows, positive
+from pipeline_steps.predictions import Predictions, answer, hash_of_rows, positive
 from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.settings import Settings
+from pipeline_steps.tally import Tally
 from pipeline_steps.tarball import extract_tarball
 
 
@@ -71,10 +72,18 @@ def _compare(settings: Settings, bucket: ModelBucket, mine: Predictions, url: st
         return Champion(reason, version, model_data_url=url)
     pairs = list(zip(mine.right(rows), theirs.right(rows), strict=True))
     only_mine, only_theirs = pairs.count((True, False)), pairs.count((False, True))
+    tally = Tally(None, temperature=1.0)  # what it was before its own is not asked for
+    for row, each in zip(rows, theirs.positive, strict=True):
+        tally.add(row, answer(each))
+    figures = tally.figures()
+    reliability = figures["calibration"].after
     return Champion(
         model_version=version,
         model_data_url=url,
-        accuracy=sum(right for _, right in pairs) / len(pairs),
+        accuracy=figures["accuracy"],
+        f1=figures["f1"],
+        ece=reliability.ece,
+        brier=reliability.brier,
         rows=len(pairs),
         only_candidate_right=only_mine,
         only_champion_right=only_theirs,

@@ -87,5 +87,16 @@ def judged(evaluation: Evaluation) -> Evaluation:
         ),
         rationales={"auc": 0.912, "sufficiency": None},
         footprint=Footprint(0.7, 1.2, 1.9),
-        champion=Champion(None, "9876543210ab", 0.951, evaluation.rows, 31, 22, 0.272),
+        champion=Champion(
+            None,
+            "9876543210ab",
+            0.951,
+            evaluation.rows,
+            31,
+            22,
+            0.272,
+            f1=0.949,
+            ece=0.031,
+            brier=0.066,
+        ),
     )
