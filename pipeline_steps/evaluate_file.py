@@ -5,8 +5,9 @@
 Reads .csv, .tsv, .jsonl or .parquet with the columns `sentence` and `label` (0 or NEGATIVE, 1 or
 POSITIVE), of any size: the rows are read twice and never held. Leaves an `evaluation.json`, a
 `report.html` and, a line a row, `predictions.csv` in `build/<profile>/judged/<name>-<hash>/`, where
-the hash is of the rows. Behaviour tests, size and time are those of the candidate, as `evaluate`
-has measured them.
+the hash is of the rows. Its sentences are as they came, for programs: a spreadsheet would take
+one that begins with = for a formula. Behaviour tests, size and time are those of the candidate, as
+`evaluate` has measured them.
 """
 
 import csv
@@ -101,7 +102,9 @@ def run(settings: Settings, path: Path) -> Outcome:
         raise TrainingFailedError(f"The candidate does not answer. {error}") from error
     judged = _judged(content.evaluation, settings, figures, digest)
     judged.save(folder)
-    page = report_page.render(dataclasses.replace(content, evaluation=judged, data=None))
+    page = report_page.render(
+        dataclasses.replace(content, evaluation=judged, data=None, file=path.name)
+    )
     write_atomically(folder / "report.html", lambda part: part.write_text(page, encoding="utf-8"))
     return Outcome("done", _detail(judged, folder))
 
@@ -144,13 +147,14 @@ def _answer(server: ServingProcess, path: Path, total: int, tally: Tally, part: 
         ProgressReporter("judging") as reporter,
     ):
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(("label", "answered", "score"))
+        lines.writerow(("label", "answered", "score", "sentence"))
         source = rows_of(path)
         while rows := list(islice(source, golden.TEXTS_PER_REQUEST)):
             texts = [row.sentence for row in rows]
             for row, said in zip(rows, golden.ask(server, texts), strict=True):
                 tally.add(row, said)
-                lines.writerow((LABELS[row.label], said["label"], f"{said['score']:.6f}"))
+                score = f"{said['score']:.6f}"
+                lines.writerow((LABELS[row.label], said["label"], score, row.sentence))
             reporter.update(tally.rows, total)
 
 

@@ -45,7 +45,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Content:
-    """All that is known of the judged model; None is what nobody has written yet."""
+    """All that is known of the judged model; None is what nobody has written yet.
+
+    `file` is the name of the file that it was judged on, where that is not its validation split.
+    """
 
     settings: Settings
     evaluation: Evaluation
@@ -56,6 +59,7 @@ class Content:
     places: list[Place]
     cost: CostEstimate | None
     cost_note: str
+    file: str | None = None
 
 
 def gather(settings: Settings) -> Content:
@@ -116,6 +120,19 @@ def verdict(evaluation: Evaluation) -> tuple[Verdict, str]:
         warns = "warns" if warned == 1 else "warn"
         return "warn", f"It may ship: no rule forbids it, {warned} of {count} {warns}."
     return "pass", f"It may ship: all {count} rules hold."
+
+
+def verdict_on_file(evaluation: Evaluation) -> tuple[Verdict, str]:
+    """How the model does on somebody's own rows, in a line: it ships, or not, by other ones."""
+    failed, count = evaluation.failed, len(evaluation.rules)
+    if failed:
+        do = "does" if len(failed) == 1 else "do"
+        return "fail", f"{len(failed)} of {count} rules {do} not hold here: {failed[0].detail}"
+    warned = sum(rule.verdict == "warn" for rule in evaluation.rules)
+    if warned:
+        warns = "warns" if warned == 1 else "warn"
+        return "warn", f"No rule fails here, {warned} of {count} {warns}."
+    return "pass", f"All {count} rules hold here."
 
 
 def ranked(rules: Sequence[Rule]) -> list[Rule]:

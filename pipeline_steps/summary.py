@@ -17,7 +17,8 @@ from pipeline_steps.report_content import percent
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
-MOST_ROWS = 20  # of mistakes, rules, slices and tests
+MOST_ROWS = 20  # of rules, slices and tests
+MOST_MISTAKES = 10  # the report has more
 
 
 def run(settings: Settings, clients: Clients) -> Outcome:
@@ -143,7 +144,7 @@ def _behaviour(evaluation: Evaluation) -> str:
 def _mistakes(evaluation: Evaluation) -> str:
     rows = [
         (mistake.text, mistake.label, mistake.answered, percent(mistake.score))
-        for mistake in evaluation.mistakes[:MOST_ROWS]
+        for mistake in evaluation.mistakes[:MOST_MISTAKES]
     ]
     if not rows:
         return ""

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -47,10 +48,34 @@ def test_validation_split_has_its_own_figures_again(packaged: Settings, tmp_path
     mine, known = Evaluation.load(folder), Evaluation.load(packaged.work_dir)
     for name in ("rows", "accuracy", "f1", "confusion_matrix", "slices", "calibration", "mistakes"):
         assert getattr(mine, name) == getattr(known, name), name
-    assert "accuracy" in (folder / "report.html").read_text(encoding="utf-8")
-    lines = (folder / "predictions.csv").read_text().splitlines()
-    assert lines[0] == "label,answered,score"
-    assert len(lines) == len(rows) + 1
+    with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert list(lines[0]) == ["label", "answered", "score", "sentence"]
+    assert [line["sentence"] for line in lines] == [row.sentence for row in rows]
+    right = sum(line["label"] == line["answered"] for line in lines)
+    assert right / len(rows) == mine.accuracy
+
+
+def test_report_tells_which_file_was_judged(packaged: Settings, tmp_path: Path) -> None:
+    # GIVEN a name that is markup, and rows that the model has wrong, more than a page shows at once
+    known = [row for row in read_splits("demo").validation if row.label == 1][:200]
+    path = write(tmp_path / "<i>my & own.csv", [(row.sentence, 0) for row in known])
+    assert judge(packaged, path, "--min-accuracy", "0.9") == 0
+    page = (judged(packaged, path.stem) / "report.html").read_text(encoding="utf-8")
+    name, version = "&lt;i&gt;my &amp; own.csv", Evaluation.load(packaged.work_dir).model_version
+    # THEN title, heading and footer name it, and nothing is said of shipping or of a champion
+    assert f"<title>✕ {name}: demo, model {version}</title>" in page
+    (heading,) = re.findall(r"<h1>(.*)</h1>", page)
+    assert name in heading
+    assert f"evaluate_file --profile demo --input &#39;{name}&#39;" in page
+    assert "some rules fail" in page
+    assert re.search(r"1 of \d+ rules does not hold here: Accuracy 0\.\d+ is below", page)
+    for foreign in ("ship: ", "not ship", "stopped", "There is no champion", ">champion<"):
+        assert foreign not in page, foreign
+    # AND the mistakes behind the first ten are folded
+    mistakes = Evaluation.load(judged(packaged, path.stem)).mistakes
+    assert 10 < len(mistakes) <= 50
+    assert f"<summary>{len(mistakes) - 10} more</summary>" in page
 
 
 def test_three_rows_have_a_wide_interval(

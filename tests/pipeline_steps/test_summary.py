@@ -139,6 +139,16 @@ def test_escaped_text_is_one_line_without_markup(text: str) -> None:
     assert html.unescape(markdown.escaped(text, most=len(text) + 1)) == printable
 
 
+def test_page_shows_the_first_mistakes_only(packaged: Settings) -> None:
+    evaluation = Evaluation.load(packaged.work_dir)
+    mistakes = [Mistake(f"text {n}", "POSITIVE", "NEGATIVE", 0.9) for n in range(50)]
+    dataclasses.replace(evaluation, mistakes=mistakes).save(packaged.work_dir)
+    page = render(packaged, JUDGED)
+    assert "The 10 worst mistakes" in page
+    assert "text 9" in page
+    assert "text 10" not in page
+
+
 def test_page_says_where_the_report_is(packaged: Settings) -> None:
     assert "The report" not in render(packaged, JUDGED)
     (packaged.work_dir / "report.html").touch()
