@@ -91,14 +91,22 @@ def _is_path(source: str) -> bool:
     return Path(source).exists() or source.startswith((".", "/", "~")) or source.count("/") > 1
 
 
-def _problem_of(row: dict[str, Any]) -> str | None:
-    sentence, label = row.get("sentence"), row.get("label")
+def problem_of_sentence(sentence: Any) -> str | None:
+    """What is wrong with what stands where a sentence should; None where nothing is."""
     if not isinstance(sentence, str):
         return f"sentence is {sentence!r}, expected text"
     if not sentence.strip():
         return "sentence is empty or white space, expected text"
     if any("\ud800" <= char <= "\udfff" for char in sentence):
         return "sentence holds half of a surrogate pair, expected Unicode text"
+    return None
+
+
+def _problem_of(row: dict[str, Any]) -> str | None:
+    problem = problem_of_sentence(row.get("sentence"))
+    if problem:
+        return problem
+    label = row.get("label")
     if str(label) not in ("0", "1"):
         return f"label is {label!r}, expected 0 (NEGATIVE) or 1 (POSITIVE)"
     if None in row:

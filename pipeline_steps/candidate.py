@@ -1,4 +1,4 @@
-"""What may be asked of a candidate beside its answers: its configuration, and why it erred."""
+"""What may be asked of a candidate beside its answers: is it whole, its settings, why it erred."""
 
 import dataclasses
 import json
@@ -6,8 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_steps import golden
+from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.evaluation_artefacts import Mistake, Token
+from pipeline_steps.files import file_hashes
+from pipeline_steps.model_artefacts import ExportReport
 from pipeline_steps.serving_process import ServingProcess
+
+
+def refuse_changed(folder: Path, exported: ExportReport) -> None:
+    """Let pass what export wrote.
+
+    Raises:
+        TrainingFailedError: a file of the candidate in `folder` is another, or is missing.
+    """
+    if file_hashes(folder) != exported.files:
+        raise TrainingFailedError(
+            f"{folder} is not what export wrote. Run `python -m pipeline_steps.export` again."
+        )
 
 
 def config_of(folder: Path) -> dict[str, Any]:

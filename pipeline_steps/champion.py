@@ -1,7 +1,8 @@
 """The model to beat, on the same rows: the newest that is approved, or the last one released.
 
-Its answers lie beside its tarball in the bucket. If they are to other rows, or there are none, the
-tarball itself is asked. Where it is gone, or does not answer, the comparison says so.
+Its answers lie beside its tarball in the bucket. If there are none, or none that can be read, or
+they are to other rows, the tarball itself is asked. Where it is gone, or does not answer, the
+comparison says so.
 """
 
 import tempfile
@@ -16,9 +17,10 @@ from pipeline_steps.console import ProgressReporter
 from pipeline_steps.errors import PackagingError, TrainingFailedError
 from pipeline_steps.evaluation_artefacts import Champion
 from pipeline_steps.model_bucket import ModelBucket
-from pipeline_steps.predictions import Predictions, hash_of_rows, positive
+from pipeline_steps.predictions import Predictions, answer, hash_of_rows, positive
 from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.settings import Settings
+from pipeline_steps.tally import Tally
 from pipeline_steps.tarball import extract_tarball
 
 
@@ -70,10 +72,18 @@ def _compare(settings: Settings, bucket: ModelBucket, mine: Predictions, url: st
         return Champion(reason, version, model_data_url=url)
     pairs = list(zip(mine.right(rows), theirs.right(rows), strict=True))
     only_mine, only_theirs = pairs.count((True, False)), pairs.count((False, True))
+    tally = Tally(None, temperature=1.0)  # what it was before its own is not asked for
+    for row, each in zip(rows, theirs.positive, strict=True):
+        tally.add(row, answer(each))
+    figures = tally.figures()
+    reliability = figures["calibration"].after
     return Champion(
         model_version=version,
         model_data_url=url,
-        accuracy=sum(right for _, right in pairs) / len(pairs),
+        accuracy=figures["accuracy"],
+        f1=figures["f1"],
+        ece=reliability.ece,
+        brier=reliability.brier,
         rows=len(pairs),
         only_candidate_right=only_mine,
         only_champion_right=only_theirs,
@@ -87,11 +97,9 @@ def _predictions(
     """The champion's answers to `rows`: those that lie beside it, or asked for anew."""
     folder = url.removeprefix(bucket.url("")).rpartition("/")[0]
     kept = bucket.read(f"{folder}/{Predictions.FILE}")
-    if kept is not None:
-        # Beside a tarball lies only what a release of this code has put there.
-        theirs = Predictions.parse(kept, strict=False)
-        if theirs.rows_hash == mine.rows_hash:
-            return theirs
+    theirs = _readable(kept) if kept is not None else None
+    if theirs and theirs.rows_hash == mine.rows_hash and len(theirs.positive) == len(rows):
+        return theirs
     if not url.startswith(bucket.url("")):
         raise GoneError(f"its artefact {url} is not in the bucket {bucket.name}.")
     with tempfile.TemporaryDirectory(prefix="champion-") as name:
@@ -104,6 +112,14 @@ def _predictions(
         except (PackagingError, ServingError) as error:
             raise GoneError(f"its artefact {url} does not answer: {error}") from error
     return Predictions(url.split("/")[-3], "", hash_of_rows(rows), answers)
+
+
+def _readable(kept: bytes) -> Predictions | None:
+    """What lies beside a tarball; None where it is not what a release of this code puts there."""
+    try:
+        return Predictions.parse(kept, strict=False)
+    except ValueError:
+        return None
 
 
 def _ask(folder: Path, texts: list[str]) -> list[float]:

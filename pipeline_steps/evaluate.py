@@ -25,12 +25,12 @@ from pipeline_steps import (
     step,
 )
 from pipeline_steps.aws import Clients
-from pipeline_steps.candidate import explained, temperature_of
+from pipeline_steps.candidate import explained, refuse_changed, temperature_of
 from pipeline_steps.checked_data import read_checked_data
 from pipeline_steps.console import ProgressReporter
 from pipeline_steps.errors import TrainingFailedError
 from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer
-from pipeline_steps.files import file_hash, file_hashes, hash_of
+from pipeline_steps.files import file_hash, hash_of
 from pipeline_steps.fingerprint import MODEL_SOURCES
 from pipeline_steps.model_artefacts import DataReport, ExportReport
 from pipeline_steps.predictions import Predictions, hash_of_rows, positive
@@ -109,10 +109,7 @@ def _evaluate(
     settings: Settings, exported: ExportReport, data_hash: str
 ) -> tuple[Evaluation, Predictions]:
     candidate = settings.work_dir / "candidate"
-    if file_hashes(candidate) != exported.files:
-        raise TrainingFailedError(
-            f"{candidate} is not what export wrote. Run `python -m pipeline_steps.export` again."
-        )
+    refuse_changed(candidate, exported)
     splits = read_checked_data(settings)
     texts = [example.sentence for example in splits.validation]
     predictions: list[dict[str, Any]] = []

@@ -4,8 +4,10 @@
 
 Reads .csv, .tsv, .jsonl or .parquet with the columns `sentence` and `label` (0 or NEGATIVE, 1 or
 POSITIVE), of any size: the rows are read twice and never held. Leaves an `evaluation.json`, a
-`report.html` and, a line a row, `predictions.csv` in `build/<profile>/judged/<name>/`. Behaviour
-tests, size and time are those of the candidate, as `evaluate` has measured them.
+`report.html` and, a line a row, `predictions.csv` in `build/<profile>/judged/<name>-<hash>/`, where
+the hash is of the rows. Its sentences are as they came, for programs: a spreadsheet would take
+one that begins with = for a formula. Behaviour tests, size and time are those of the candidate, as
+`evaluate` has measured them.
 """
 
 import csv
@@ -18,15 +20,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from model.data import LABELS, Example
+from model.data import LABELS, Example, problem_of_sentence
 from model.slices import known_words
 from pipeline_steps import candidate, gate, golden, report_content, report_page, step
-from pipeline_steps.checked_data import read_data
+from pipeline_steps.checked_data import read_checked_data
 from pipeline_steps.clients import Clients
 from pipeline_steps.console import ProgressReporter
-from pipeline_steps.errors import DataCheckError, TrainingFailedError
+from pipeline_steps.errors import ConfigurationError, DataCheckError, TrainingFailedError
 from pipeline_steps.evaluation_artefacts import Evaluation
 from pipeline_steps.files import write_atomically
+from pipeline_steps.model_artefacts import DataReport, ExportReport
 from pipeline_steps.serving_process import ServingError, ServingProcess
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
@@ -48,10 +51,12 @@ def rows_of(path: Path) -> Iterator[Example]:
     if path.suffix not in SUFFIXES:
         raise DataCheckError(f"{path}: expected one of {', '.join(SUFFIXES)}.")
     # The file is read column by column, side by side: of neither more than a row is held.
-    columns = (TextSource.open(path, name).texts() for name in ("sentence", "label"))
+    advice = "Expected the columns 'sentence' and 'label'."
+    columns = (TextSource.open(path, name, advice).texts() for name in ("sentence", "label"))
     for number, (sentence, label) in enumerate(zip(*columns, strict=True), start=1):
-        if not isinstance(sentence, str) or not sentence.strip():
-            raise DataCheckError(f"{path}: row {number} has no sentence, but {sentence!r}.")
+        problem = problem_of_sentence(sentence)
+        if problem:
+            raise DataCheckError(f"{path}: row {number}: {problem}. Nothing was judged.")
         known = NUMBERS.get(str(label).strip().upper())
         if known is None:
             raise DataCheckError(
@@ -67,17 +72,26 @@ def run(settings: Settings, path: Path) -> Outcome:
     Raises:
         ConfigurationError: there is no evaluated candidate.
         DataCheckError: the file cannot be used.
-        TrainingFailedError: the candidate does not answer.
+        TrainingFailedError: the candidate is damaged, or does not answer.
     """
     content = report_content.gather(settings)
+    model = settings.work_dir / "candidate"
+    exported = ExportReport.load(settings.work_dir)
+    if exported.candidate_hash != content.evaluation.candidate_hash:
+        raise ConfigurationError(
+            f"{settings.work_dir / Evaluation.FILE} judges another model than was exported since. "
+            "Run `python -m pipeline_steps.evaluate` with the same flags first."
+        )
+    candidate.refuse_changed(model, exported)
     counts, digest = _looked_at(path)
     for missing in (label for number, label in enumerate(LABELS) if not counts[number]):
         print(f"  no row is {missing}: what the model does on such rows stays unknown")
-    folder = settings.work_dir / FOLDER / path.stem
+    # By their rows: two files of one name are told apart, and the same one has its folder again.
+    folder = settings.work_dir / FOLDER / f"{path.stem}-{digest[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
-    tally = Tally(_known(settings), candidate.temperature_of(settings.work_dir / "candidate"))
+    tally = Tally(_known(settings, content.data), candidate.temperature_of(model))
     try:
-        with ServingProcess(settings.work_dir / "candidate") as server:
+        with ServingProcess(model) as server:
             write_atomically(
                 folder / PREDICTIONS,
                 lambda part: _answer(server, path, counts.total(), tally, part),
@@ -88,7 +102,9 @@ def run(settings: Settings, path: Path) -> Outcome:
         raise TrainingFailedError(f"The candidate does not answer. {error}") from error
     judged = _judged(content.evaluation, settings, figures, digest)
     judged.save(folder)
-    page = report_page.render(dataclasses.replace(content, evaluation=judged, data=None))
+    page = report_page.render(
+        dataclasses.replace(content, evaluation=judged, data=None, file=path.name)
+    )
     write_atomically(folder / "report.html", lambda part: part.write_text(page, encoding="utf-8"))
     return Outcome("done", _detail(judged, folder))
 
@@ -99,18 +115,29 @@ def _looked_at(path: Path) -> tuple[Counter[int], str]:
     digest = hashlib.sha256()
     for row in rows_of(path):
         counts[row.label] += 1
-        digest.update(f"{row.label}{row.sentence}\0".encode(errors="surrogatepass"))
+        digest.update(f"{row.label}{row.sentence}\0".encode())
     if not counts:
         raise DataCheckError(f"{path} has no rows, expected at least one.")
     return counts, digest.hexdigest()
 
 
-def _known(settings: Settings) -> set[str] | None:
+def _known(settings: Settings, checked: DataReport | None) -> set[str] | None:
+    """The words that the candidate's training holds often; None where its rows are not here.
+
+    Args:
+        settings: of the profile.
+        checked: the data that the candidate was evaluated on; None where other data was checked
+            since, and then nothing is read, nor asked for.
+    """
     try:
-        return known_words(row.sentence for row in read_data(settings).train)
+        if checked is None:
+            raise DataCheckError(f"{DataReport.FILE} is of other data than the model's.")
+        model = dataclasses.replace(settings.model, data=checked.source)
+        splits = read_checked_data(dataclasses.replace(settings, model=model))
     except DataCheckError as error:
-        print(f"  which words are rare is not known: {error}")
+        print(f"  which words are rare is not known, and their slice is left out: {error}")
         return None
+    return known_words(row.sentence for row in splits.train)
 
 
 def _answer(server: ServingProcess, path: Path, total: int, tally: Tally, part: Path) -> None:
@@ -120,13 +147,14 @@ def _answer(server: ServingProcess, path: Path, total: int, tally: Tally, part: 
         ProgressReporter("judging") as reporter,
     ):
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(("label", "answered", "score"))
+        lines.writerow(("label", "answered", "score", "sentence"))
         source = rows_of(path)
         while rows := list(islice(source, golden.TEXTS_PER_REQUEST)):
             texts = [row.sentence for row in rows]
             for row, said in zip(rows, golden.ask(server, texts), strict=True):
                 tally.add(row, said)
-                lines.writerow((LABELS[row.label], said["label"], f"{said['score']:.6f}"))
+                score = f"{said['score']:.6f}"
+                lines.writerow((LABELS[row.label], said["label"], score, row.sentence))
             reporter.update(tally.rows, total)
 
 

@@ -127,7 +127,7 @@ class Champion:
     """The model to beat, on the same rows; without one, or without its answers, `reason` says why.
 
     `only_candidate_right` and `only_champion_right` are the discordant rows, `p_value` is
-    McNemar's exact one, two-sided.
+    McNemar's exact one, two-sided. Comparisons of before have no `f1`, `ece` and `brier`.
     """
 
     reason: str | None = None
@@ -138,6 +138,9 @@ class Champion:
     only_champion_right: int | None = None
     p_value: float | None = None
     model_data_url: str | None = None
+    f1: float | None = None
+    ece: float | None = None
+    brier: float | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def judged(evaluation: Evaluation, settings: Settings) -> Evaluation:
     return dataclasses.replace(
         evaluation,
         rules=list(rules(evaluation, settings)),
-        override=settings.gate.override or None,
+        override=settings.gate.override.strip() or None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline_steps.evaluation_artefacts import Evaluation, GoldenAnswer
 from pipeline_steps.serving_process import ServingError, ServingProcess
+from pipeline_steps.text_source import bounded
 
 TEXTS_PER_REQUEST = 256
 MAX_CHARACTERS = 10_000  # of a text that the API takes
@@ -26,10 +27,9 @@ def ask(
     Raises:
         ServingError: a request was refused; the message holds the answer.
     """
-    for start in range(0, len(texts), TEXTS_PER_REQUEST):
-        chunk = texts[start : start + TEXTS_PER_REQUEST]
-        request = {"inputs": chunk} | ({"parameters": {"explain": True}} if explain else {})
-        answer = server.invoke(json.dumps(request).encode())
+    parameters = b', "parameters": {"explain": true}' if explain else b""
+    for chunk in bounded((json.dumps(text).encode() for text in texts), TEXTS_PER_REQUEST):
+        answer = server.invoke(b'{"inputs": [%b]%b}' % (b", ".join(chunk), parameters))
         if answer.status_code != 200:
             raise ServingError(f"The candidate answered {answer.status_code}: {answer.text}")
         predictions = answer.json()["predictions"]

@@ -48,7 +48,7 @@ def card(
         slices=_slices(evaluation),
         behaviour=_behaviour(evaluation),
         weakest=_weakest(evaluation),
-        override=markdown.escaped(evaluation.override) if evaluation.override else "",
+        override=markdown.escaped(evaluation.overridden) if evaluation.overridden else "",
         making=_making(trained, exported, data),
     )
     return re.sub(r"\n{3,}", "\n\n", made.content)

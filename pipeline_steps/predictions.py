@@ -38,6 +38,12 @@ def hash_of_rows(rows: Iterable[Example]) -> str:
     return digest.hexdigest()
 
 
+def answer(positive: float) -> dict[str, Any]:
+    """The answer with that P(POSITIVE), as `Tally` counts it; of its tokens nothing is known."""
+    label, score = (LABELS[1], positive) if positive > 0.5 else (LABELS[0], 1 - positive)
+    return {"label": label, "score": score, "tokens": 0, "unknown_tokens": 0}
+
+
 def positive(said: dict[str, Any]) -> float:
     """P(POSITIVE) of an answer."""
     score: float = said["score"]

@@ -4,7 +4,7 @@ Whoever tells of a model takes them from here, so that none is computed or worde
 work folder holds of another model is left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -45,7 +45,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Content:
-    """All that is known of the judged model; None is what nobody has written yet."""
+    """All that is known of the judged model; None is what nobody has written yet.
+
+    `file` is the name of the file that it was judged on, where that is not its validation split.
+    """
 
     settings: Settings
     evaluation: Evaluation
@@ -56,6 +59,7 @@ class Content:
     places: list[Place]
     cost: CostEstimate | None
     cost_note: str
+    file: str | None = None
 
 
 def gather(settings: Settings) -> Content:
@@ -118,6 +122,19 @@ def verdict(evaluation: Evaluation) -> tuple[Verdict, str]:
     return "pass", f"It may ship: all {count} rules hold."
 
 
+def verdict_on_file(evaluation: Evaluation) -> tuple[Verdict, str]:
+    """How the model does on somebody's own rows, in a line: it ships, or not, by other ones."""
+    failed, count = evaluation.failed, len(evaluation.rules)
+    if failed:
+        do = "does" if len(failed) == 1 else "do"
+        return "fail", f"{len(failed)} of {count} rules {do} not hold here: {failed[0].detail}"
+    warned = sum(rule.verdict == "warn" for rule in evaluation.rules)
+    if warned:
+        warns = "warns" if warned == 1 else "warn"
+        return "warn", f"No rule fails here, {warned} of {count} {warns}."
+    return "pass", f"All {count} rules hold here."
+
+
 def ranked(rules: Sequence[Rule]) -> list[Rule]:
     """The rules, the worst verdicts first."""
     return sorted(rules, key=lambda rule: ("fail", "warn", "pass").index(rule.verdict))
@@ -126,16 +143,16 @@ def ranked(rules: Sequence[Rule]) -> list[Rule]:
 def quality(evaluation: Evaluation, min_accuracy: float) -> list[Figure]:
     """How well the model answers, against the bar, and the champion where there is one."""
     met = "met" if evaluation.accuracy >= min_accuracy else "not met"
-    best = evaluation.champion.accuracy if evaluation.champion else None
+    champion = evaluation.champion or Champion()
     found = [
         Figure(
             "accuracy",
             percent(evaluation.accuracy),
             f"{percent(min_accuracy)} ({met})",
-            "" if best is None else percent(best),
+            _known(champion.accuracy, percent),
         ),
         Figure("95 % interval", interval(evaluation.accuracy_interval)),
-        Figure("F1 of POSITIVE", percent(evaluation.f1)),
+        Figure("F1 of POSITIVE", percent(evaluation.f1), "", _known(champion.f1, percent)),
         Figure("sentences", f"{evaluation.rows:,}"),
     ]
     if evaluation.fp32_accuracy is not None:
@@ -144,12 +161,40 @@ def quality(evaluation: Evaluation, min_accuracy: float) -> list[Figure]:
 
 
 def figures(evaluation: Evaluation, min_accuracy: float) -> list[Figure]:
-    """How well the model answers, and what that takes."""
+    """How well the model answers, how far its scores may be believed, and what that takes.
+
+    Each with its bar, where a rule has one, and the champion's on the same rows, where it is known.
+    """
     found = quality(evaluation, min_accuracy)
+    champion = evaluation.champion or Champion()
+    if evaluation.calibration:
+        now = evaluation.calibration.after
+        found += [
+            _ruled(evaluation, "calibration error", now.ece, "{:.3f}", champion.ece),
+            _ruled(evaluation, "Brier score", now.brier, "{:.3f}", champion.brier),
+        ]
     if evaluation.footprint:
         size, time = evaluation.footprint.megabytes, evaluation.footprint.median_milliseconds
-        found += [Figure("size", f"{size:.1f} MB"), Figure("one sentence takes", f"{time:.1f} ms")]
+        found += [
+            _ruled(evaluation, "size", size, "{:.1f} MB"),
+            _ruled(evaluation, "latency", time, "{:.1f} ms"),
+        ]
     return found
+
+
+def _ruled(
+    evaluation: Evaluation, name: str, value: float, form: str, champion: float | None = None
+) -> Figure:
+    """A figure that the rule of its name holds against a bar, where that rule is on."""
+    rule = next((rule for rule in evaluation.rules if rule.name == name), None)
+    bar = ""
+    if rule and rule.bar is not None:
+        bar = f"{form.format(rule.bar)} ({'met' if rule.verdict == 'pass' else 'not met'})"
+    return Figure(name, form.format(value), bar, _known(champion, form.format))
+
+
+def _known(value: float | None, form: Callable[[float], str]) -> str:
+    return "" if value is None else form(value)
 
 
 def by_capability(evaluation: Evaluation) -> dict[str, list[BehaviourResult]]:

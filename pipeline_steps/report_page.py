@@ -5,6 +5,7 @@ of a data set are nobody's markup.
 """
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,10 @@ from pipeline_steps.report_content import (
     ranked,
     training_note,
     verdict,
+    verdict_on_file,
 )
 
+OPEN_MISTAKES = 10  # the others are folded
 TEMPLATES = Path(__file__).parent / "templates"
 # What HTML cannot hold: control characters, halves of surrogate pairs, characters that are none.
 IMPOSSIBLE = re.compile(
@@ -83,7 +86,7 @@ def pieces(mistake: Mistake) -> Iterator[Piece]:
 def _view(content: Content) -> dict[str, Any]:
     """Everything that the template names."""
     evaluation, data, training = content.evaluation, content.data, content.training
-    level, line = verdict(evaluation)
+    level, line = (verdict_on_file if content.file else verdict)(evaluation)
     labels, counts = confusion(evaluation)
     points = curve_points(training) if training else []
     curve_head, curve_rows = curve_table(points)
@@ -95,11 +98,15 @@ def _view(content: Content) -> dict[str, Any]:
         "line": line,
         "tiles": _tiles(content),
         "ranked_rules": ranked(evaluation.rules),
+        "command": _command(content),
+        # A champion is asked about the validation split only.
+        "figure_head": ["", "this model", "bar", "champion"][: 3 if content.file else 4],
         "figure_rows": [
-            (each.name, each.value, each.bar, each.champion)
+            (each.name, each.value, each.bar, each.champion)[: 3 if content.file else 4]
             for each in figures(evaluation, content.settings.gate.min_accuracy)
         ],
-        "champion_note": champion_note(evaluation.champion),
+        "champion_note": "" if content.file else champion_note(evaluation.champion),
+        "open_mistakes": OPEN_MISTAKES,
         "training_note": training_note(training) if training else "",
         "curve_head": curve_head,
         "curve_rows": curve_rows,
@@ -128,12 +135,20 @@ def _view(content: Content) -> dict[str, Any]:
     }
 
 
+def _command(content: Content) -> str:
+    """What writes this page again."""
+    flags = f"--profile {content.settings.profile}"
+    if content.file is None:
+        return f"python -m pipeline_steps.report {flags}"
+    return f"python -m pipeline_steps.evaluate_file {flags} --input {shlex.quote(content.file)}"
+
+
 def _sections(content: Content) -> dict[str, str]:
     """The sections that have something to tell, in order: their names and titles."""
     evaluation, training = content.evaluation, content.training
     found = {
         "rules": ("Rules", evaluation.rules),
-        "figures": ("Against bar and champion", True),
+        "figures": ("Against the bars" if content.file else "Against bar and champion", True),
         "training": ("Training", training and training.result.get("history")),
         "confusion": ("Right and wrong", True),
         "calibration": ("Calibration", evaluation.calibration),
@@ -239,7 +254,7 @@ def _lineage(content: Content) -> list[tuple[str, Any]]:
             ("Parameters", f"{exported.parameters:,}"),
         ]
     found += [
-        ("Hash of the data", evaluation.data_hash),
+        ("Hash of its rows" if content.file else "Hash of the data", evaluation.data_hash),
         ("Hash of the candidate", evaluation.candidate_hash),
     ]
     if manifest:

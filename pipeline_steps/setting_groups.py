@@ -141,6 +141,8 @@ class GateSettings:
         _require_range(self, "max_points_below", 0, 100)
         for name in ("max_megabytes", "max_milliseconds"):
             _require_range(self, name, 0, 1e6)
+        if self.override and not self.override.strip():
+            raise ValueError("override is blank, expected the reason why the model goes on")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from pipeline_steps.report_content import percent
 from pipeline_steps.settings import Settings
 from pipeline_steps.step import Outcome
 
-MOST_ROWS = 20  # of mistakes, rules, slices and tests
+MOST_ROWS = 20  # of rules, slices and tests
+MOST_MISTAKES = 10  # the report has more
 
 
 def run(settings: Settings, clients: Clients) -> Outcome:
@@ -33,16 +34,16 @@ def run(settings: Settings, clients: Clients) -> Outcome:
 
 
 def render(settings: Settings, report: RunReport) -> str:
-    """The page; bounded, whatever the files hold."""
+    """The page; bounded, whatever the files hold, and without what a former run has left there."""
     folder = settings.work_dir
-    evaluation = Evaluation.find(folder)
+    evaluation = Evaluation.find(folder) if report.metrics else None
     training = TrainingReport.find(folder / "checkpoint")
     sections = [
         _verdict(report),
         _link(settings, report),
         *(_judged(settings, evaluation) if evaluation else ()),
-        _curve(training) if training else "",
-        _places(settings),
+        _curve(training) if training and training.model_version == report.model_version else "",
+        _places(settings, report),
         _durations(report),
         _cost(settings),
     ]
@@ -70,7 +71,8 @@ def _link(settings: Settings, report: RunReport) -> str:
     if report.report_url:
         return f"[The report of the model]({report.report_url}), with all of this and more"
     path = settings.work_dir / report_content.FILE
-    return f"The report of the model: {markdown.escaped(path)}" if path.is_file() else ""
+    written = report.metrics and path.is_file()
+    return f"The report of the model: {markdown.escaped(path)}" if written else ""
 
 
 def _judged(settings: Settings, evaluation: Evaluation) -> list[str]:
@@ -142,7 +144,7 @@ def _behaviour(evaluation: Evaluation) -> str:
 def _mistakes(evaluation: Evaluation) -> str:
     rows = [
         (mistake.text, mistake.label, mistake.answered, percent(mistake.score))
-        for mistake in evaluation.mistakes[:MOST_ROWS]
+        for mistake in evaluation.mistakes[:MOST_MISTAKES]
     ]
     if not rows:
         return ""
@@ -164,10 +166,12 @@ def _curve(training: TrainingReport) -> str:
     return f"## Training\n\n{told}\n\n{chart}\n\n{shown}"
 
 
-def _places(settings: Settings) -> str:
+def _places(settings: Settings, report: RunReport) -> str:
+    reached = {record.environment for record in report.steps if record.status != "skipped"}
     rows = [
         (place.environment, place.endpoint, place.api_url, place.tested)
-        for place in report_content.places(settings)
+        for place in report_content.places(settings, report.model_version)
+        if place.environment in reached
     ]
     if not rows:
         return ""

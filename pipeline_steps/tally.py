@@ -17,7 +17,7 @@ from pipeline_steps.chance import wilson
 from pipeline_steps.evaluation_artefacts import Mistake, SliceResult
 from pipeline_steps.reliability import CalibrationTally
 
-MISTAKES = 10  # the worst ones, which are looked at first
+MISTAKES = 50  # the worst ones: to see what they have in common, and few enough to be held
 
 
 class Tally:

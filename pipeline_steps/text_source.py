@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from itertools import islice
@@ -25,11 +25,12 @@ class TextSource:
     path: Path
     column: str
     size: int
+    advice: str  # to whom the column is missing
     _file: IO[Any] | None = field(default=None, repr=False)
     _rows: int = 0
 
     @classmethod
-    def open(cls, path: Path, column: str) -> "TextSource":
+    def open(cls, path: Path, column: str, advice: str = "Name it with --column.") -> "TextSource":
         """Look at `path`.
 
         Raises:
@@ -42,7 +43,7 @@ class TextSource:
                 size = path.stat().st_size
         except OSError as error:
             raise DataCheckError(f"{path}: cannot be read ({error.strerror}).") from None
-        return cls(path, column, size)
+        return cls(path, column, size, advice)
 
     def identity(self) -> str:
         """What tells that it is still the same file, without reading it."""
@@ -120,21 +121,27 @@ class TextSource:
     def _require(self, record: dict[str, Any], where: str) -> None:
         if self.column not in record:
             raise DataCheckError(
-                f"{where}: no column {self.column!r}, only {list(record)}. Name it with --column."
+                f"{where}: no column {self.column!r}, only {list(record)}. {self.advice}"
             )
 
 
 def chunks(texts: Iterator[Any]) -> Iterator[tuple[int, bytes]]:
     """Requests in JSON Lines for `texts`, each with how many records it holds."""
-    lines: list[bytes] = []
+    sent = (text[:LONGEST] if isinstance(text, str) else None for text in texts)
+    lines = (json.dumps({"inputs": text}).encode() + b"\n" for text in sent)
+    for chunk in bounded(lines, CHUNK_RECORDS):
+        yield len(chunk), b"".join(chunk)
+
+
+def bounded(records: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
+    """`records` in chunks of `most` and `CHUNK_BYTES` at most; one that is larger is alone."""
+    chunk: list[bytes] = []
     size = 0
-    for text in texts:
-        sent = text[:LONGEST] if isinstance(text, str) else None
-        line = json.dumps({"inputs": sent}).encode() + b"\n"
-        if lines and (len(lines) == CHUNK_RECORDS or size + len(line) > CHUNK_BYTES):
-            yield len(lines), b"".join(lines)
-            lines, size = [], 0
-        lines.append(line)
-        size += len(line)
-    if lines:
-        yield len(lines), b"".join(lines)
+    for record in records:
+        if chunk and (len(chunk) == most or size + len(record) > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(record)
+        size += len(record)
+    if chunk:
+        yield chunk

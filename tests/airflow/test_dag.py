@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline_steps import settings as settings_module
+from pipeline_steps import step
 from tests.airflow.airflow_server import PYTHON, ROOT, AirflowServer
 
 DAG = "dags/t5_mlops_pipeline"
@@ -93,6 +95,18 @@ def test_form_starts_as_the_dispatch_of_the_workflow_does(tmp_path: Path) -> Non
     for name in ("deploy", "reinforce"):
         # In YAML 1.1 a bare on or off is a truth value, so the workflow quotes them.
         assert form[name][1] == inputs[name]["options"], name
+
+
+@pytest.mark.parametrize("why", ["its successor is in training; --profile sst2", "", None])
+def test_reason_in_the_form_reaches_the_gate(tmp_path: Path, why: str | None) -> None:
+    code = (
+        "import json, t5_mlops_pipeline as dag, t5_steps; "
+        "form = {name: param.value for name, param in dag.PARAMS.items()}; "
+        f"print(json.dumps(t5_steps.flags(form | {{'profile': 'demo', 'override': {why!r}}})))"
+    )
+    flags = json.loads(in_airflow(code, tmp_path))
+    parsed = step.parser_with_flags(None, "evaluate").parse_args(flags)
+    assert settings_module.from_flags(parsed).gate.override == (why or "")
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,24 @@ def token_gates(text: str) -> list[Token]:
     return tokens
 
 
-def judged(evaluation: Evaluation) -> Evaluation:
-    """The evaluation with rules of each verdict, slices, behaviour, calibration and champion."""
+HELD = [
+    Rule("accuracy", "pass", 0.96, 0.9, "Accuracy 0.960 reaches the bar of 0.900."),
+    Rule("calibration error", "pass", 0.02, 0.05, "The calibration error is 0.020."),
+]
+WARNS = Rule("slice: negation", "warn", 0.88, 0.9, "negation: 0.880 on 102 sentences.")
+FAILS = Rule("size", "fail", 300, 250, "size: 300.0 MB, at most 250 MB is asked for.")
+# What the gate may say: its rules, and why a person lets the model ship although one fails.
+VERDICTS: dict[str, tuple[list[Rule], str | None]] = {
+    "passed": (HELD, None),
+    "warned": ([HELD[0], WARNS, HELD[1]], None),
+    "stopped": ([*HELD, WARNS, FAILS], None),
+    "overridden": ([*HELD, WARNS, FAILS], "its successor is in training"),
+}
+
+
+def judged(evaluation: Evaluation, verdict: str = "warned") -> Evaluation:
+    """The evaluation with a verdict, slices, behaviour, calibration and champion."""
+    rules, override = VERDICTS[verdict]
     cases = [
         BehaviourCase("It used to be good, but now it is a mess.", "NEGATIVE", "POSITIVE", 0.91)
     ]
@@ -49,11 +65,8 @@ def judged(evaluation: Evaluation) -> Evaluation:
                 token_gates("No better film was made that year."),
             ),
         ],
-        rules=[
-            Rule("accuracy", "pass", 0.96, 0.9, "Accuracy 0.960 reaches the bar of 0.900."),
-            Rule("slice: negation", "warn", 0.88, 0.9, "negation: 0.880 on 102 sentences."),
-            Rule("calibration error", "pass", 0.02, 0.05, "The calibration error is 0.020."),
-        ],
+        rules=rules,
+        override=override,
         slices=[
             SliceResult("short", "at most 6 words", 214, 0.97, [0.94, 0.985]),
             SliceResult("negation", "a word such as not, never, n't", 102, 0.88, [0.80, 0.93]),
@@ -87,5 +100,16 @@ def judged(evaluation: Evaluation) -> Evaluation:
         ),
         rationales={"auc": 0.912, "sufficiency": None},
         footprint=Footprint(0.7, 1.2, 1.9),
-        champion=Champion(None, "9876543210ab", 0.951, evaluation.rows, 31, 22, 0.272),
+        champion=Champion(
+            None,
+            "9876543210ab",
+            0.951,
+            evaluation.rows,
+            31,
+            22,
+            0.272,
+            f1=0.949,
+            ece=0.031,
+            brier=0.066,
+        ),
     )

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from sklearn.metrics import f1_score
 
 from local_aws.server import LocalAws
 from model.data import read_splits
@@ -92,6 +93,13 @@ def test_discordant_rows_are_counted(world: World, with_predictions: bool) -> No
     assert found.accuracy == pytest.approx(1 - 40 / len(SPLITS.validation))
     assert found.p_value == pytest.approx(0.00222, abs=1e-5)  # statsmodels' mcnemar(exact=True)
     assert world.rule().verdict == "pass"
+    # AND its own figures are known: each score is 0.9, and 920 of 960 are right
+    assert found.ece == pytest.approx(920 / 960 - 0.9)
+    assert found.brier == pytest.approx((920 * 0.1**2 + 40 * 0.9**2) / 960)
+    truth, told = [row.label for row in SPLITS.validation], answers(set(range(40)))
+    assert found.f1 == pytest.approx(
+        f1_score(truth, [told[row.sentence] for row in SPLITS.validation])
+    )
 
 
 def test_worse_model_is_stopped(world: World) -> None:
@@ -118,6 +126,17 @@ def test_answers_to_other_rows_are_not_used(world: World) -> None:
     world.approve(set(range(40)), with_predictions=False)
     other = dataclasses.replace(world.predictions(set()), rows_hash="of other rows")
     world.put("predictions.json", other.text().encode())
+    assert world.judge(set()).only_candidate_right == 40
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]", '{"positive": []}', "too few"])
+def test_unreadable_answers_are_asked_anew(world: World, kept: str) -> None:
+    # GIVEN a file beside the champion's tarball that was cut, or is another than it is called
+    world.approve(set(range(40)), with_predictions=False)
+    if kept == "too few":
+        whole = world.predictions(set())
+        kept = dataclasses.replace(whole, positive=whole.positive[:-1]).text()
+    world.put("predictions.json", kept.encode())
     assert world.judge(set()).only_candidate_right == 40
 
 

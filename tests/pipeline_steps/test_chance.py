@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, brier_score_loss, classification_report
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.proportion import proportion_confint
@@ -78,6 +79,25 @@ def test_calibration_error_is_that_of_the_paper(rows: list[tuple[int, int, float
         if (place == m).any()
     )
     assert tallied(rows)["calibration"].after.ece == pytest.approx(error, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bins_are_those_of_scikit_learn(seed: int) -> None:
+    # GIVEN an overconfident model. On an edge, where the two choose another bin, no score lies.
+    rng = np.random.default_rng(seed)
+    score = rng.uniform(0.5, 1, 2000)
+    right = rng.random(2000) < score**1.5
+    tally = ReliabilityTally()
+    for each, was_right in zip(score.tolist(), right.tolist(), strict=True):
+        tally.add(each, was_right)
+    found = tally.result()
+    # THEN of its 20 bins from 0 to 1 the upper half are ours
+    share, confidence = calibration_curve(right, score, n_bins=20)
+    rows = [each.rows for each in found.bins]
+    assert [each.accuracy for each in found.bins] == pytest.approx(list(share))
+    assert [each.confidence for each in found.bins] == pytest.approx(list(confidence))
+    assert rows == np.histogram(score, np.linspace(0.5, 1, 11))[0].tolist()
+    assert found.ece == pytest.approx(np.average(abs(share - confidence), weights=rows))
 
 
 def test_perfectly_calibrated_answers_have_no_error() -> None:

@@ -71,21 +71,21 @@ def test_baseline_is_of_the_answers() -> None:
 
 
 def test_worst_mistakes_are_the_surest() -> None:
-    # GIVEN twenty wrong answers among right ones that are surer
-    examples = [Example(f"text {number}", number % 2) for number in range(40)]
+    # GIVEN sixty wrong answers among right ones that are surer
+    examples = [Example(f"text {number}", number % 2) for number in range(120)]
     predictions = [
         {
-            "label": LABELS[example.label if number >= 20 else 1 - example.label],
-            "score": 0.5 + number / 100,
+            "label": LABELS[example.label if number >= 60 else 1 - example.label],
+            "score": 0.5 + number / 300,
             "tokens": 2,
             "unknown_tokens": 0,
         }
         for number, example in enumerate(examples)
     ]
     mistakes = measure(Splits([], examples), predictions, EXPORTED, "d" * 64).mistakes
-    assert [mistake.text for mistake in mistakes] == [f"text {n}" for n in range(19, 9, -1)]
+    assert [mistake.text for mistake in mistakes] == [f"text {n}" for n in range(59, 9, -1)]
     assert (mistakes[0].label, mistakes[0].answered) == ("POSITIVE", "NEGATIVE")
-    assert mistakes[0].score == pytest.approx(0.69)
+    assert mistakes[0].score == pytest.approx(0.5 + 59 / 300)
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1))

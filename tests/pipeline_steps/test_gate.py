@@ -8,7 +8,7 @@ import pytest
 
 from pipeline_steps import gate
 from pipeline_steps import settings as settings_module
-from pipeline_steps.errors import GateNotMetError
+from pipeline_steps.errors import ConfigurationError, GateNotMetError
 from pipeline_steps.evaluation_artefacts import (
     Calibration,
     Evaluation,
@@ -106,3 +106,23 @@ def test_person_may_let_a_failed_rule_pass(tmp_path: Path) -> None:
     # WHEN the same is judged without, it is refused again
     with pytest.raises(GateNotMetError):
         gate.refuse_failed(gate.judged(overridden, settings(tmp_path)), settings(tmp_path))
+
+
+@pytest.mark.parametrize("blank", [" ", "\n\t "])
+def test_blank_reason_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    for given in ({"override": blank}, {}):
+        with pytest.raises(ConfigurationError, match="override is blank, expected the reason"):
+            settings(tmp_path, **given)
+        monkeypatch.setenv("T5_OVERRIDE", blank)  # what a workflow hands over
+
+
+def test_field_left_empty_gives_no_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN the empty text that a workflow hands over where nobody filled the field, or Airflow
+    monkeypatch.setenv("T5_OVERRIDE", "")
+    for given in ({}, {"override": ""}):
+        overridden = gate.judged(
+            dataclasses.replace(GOOD, accuracy=0.8), settings(tmp_path, **given)
+        )
+        assert overridden.override is None
+        with pytest.raises(GateNotMetError):
+            gate.refuse_failed(overridden, settings(tmp_path, **given))

@@ -1,11 +1,13 @@
-"""How far an answer may be from the evaluated one: an int8 model's farther than a float's."""
+"""What is asked at once, and how far an answer may be from the evaluated one."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from pipeline_steps import golden
 from pipeline_steps.evaluation_artefacts import Evaluation
+from pipeline_steps.serving_process import ServingProcess
 from pipeline_steps.settings import Settings
 
 
@@ -24,3 +26,17 @@ def test_tolerance_is_that_of_the_runtime(
     difference = golden.disagreement(evaluation, answered)
     assert (difference is None) == agrees
     assert agrees or f"{first.text!r} is {first.label}" in str(difference)
+
+
+@pytest.mark.parametrize("explain", [False, True])
+def test_long_texts_are_asked_in_requests_the_server_takes(
+    candidates: dict[str, Path], explain: bool
+) -> None:
+    # GIVEN texts of which fewer than one request's number are more than its bytes, as JSON
+    texts = ["хорошо " * 1400, "плохо " * 1600] * 80
+    assert len(texts) < golden.TEXTS_PER_REQUEST
+    with ServingProcess(candidates["onnx"]) as server:
+        first, second, *others = golden.ask(server, texts, explain=explain)
+        alone = [next(golden.ask(server, [text], explain=explain)) for text in texts[:2]]
+    assert len(others) == len(texts) - 2
+    assert [first["label"], second["label"]] == [each["label"] for each in alone]

@@ -7,7 +7,7 @@ from huggingface_hub import ModelCard
 
 from pipeline_steps import model_card, package_model
 from pipeline_steps.aws import Clients
-from pipeline_steps.evaluation_artefacts import Evaluation, Footprint
+from pipeline_steps.evaluation_artefacts import Evaluation, Footprint, Rule
 from pipeline_steps.model_artefacts import DataReport, ExportReport, Manifest, TrainingReport
 from pipeline_steps.report_content import percent
 from pipeline_steps.settings import Settings
@@ -45,9 +45,13 @@ def test_card_links_to_the_hub_what_is_of_the_hub(packaged: Settings) -> None:
 
 
 def test_card_tells_that_a_person_let_it_ship(packaged: Settings) -> None:
-    evaluation = dataclasses.replace(Evaluation.load(packaged.work_dir), override="<b>demo</b> day")
-    text = card_of(packaged, evaluation)
-    assert "**A person let it ship though not all rules hold:** &lt;b&gt;demo&lt;/b&gt; day" in text
+    told = "**A person let it ship though not all rules hold:** &lt;b&gt;demo&lt;/b&gt; day"
+    good = dataclasses.replace(Evaluation.load(packaged.work_dir), override="<b>demo</b> day")
+    bad = dataclasses.replace(good, rules=[Rule("accuracy", "fail", 0.5, 0.9, "It is low.")])
+    assert told in card_of(packaged, bad)
+    # AND of a model that needed none, nothing of the kind is said, whatever reason was given
+    assert not good.failed
+    assert "A person let it ship" not in card_of(packaged, good)
 
 
 def test_what_differs_between_equal_runs_is_not_in_the_card(packaged: Settings) -> None:

@@ -22,7 +22,7 @@ from pipeline_steps.evaluation_artefacts import (
     Token,
 )
 from pipeline_steps.model_artefacts import DataReport, ExportReport, Finding
-from pipeline_steps.report_content import Content, gather, verdict
+from pipeline_steps.report_content import Content, figures, gather, percent, verdict
 from pipeline_steps.settings import Settings
 from tests.pipeline_steps.judged import judged
 
@@ -159,6 +159,30 @@ def test_pieces_are_the_text_whatever_the_tokens(text: str, data: st.DataObject)
     tokens = [Token("", start, end, 0.5) for start, end in spans]
     cut = report_page.pieces(Mistake(text, "POSITIVE", "NEGATIVE", 0.9, tokens))
     assert "".join(piece.text for piece in cut) == text
+
+
+def test_figures_stand_beside_their_bars_and_the_champions(content: Content) -> None:
+    rules = [
+        Rule("calibration error", "pass", 0.018, 0.05, ""),
+        Rule("Brier score", "warn", 0.071, 0.05, ""),
+        Rule("size", "pass", 0.7, 250.0, ""),
+        Rule("latency", "fail", 1.2, 1.0, ""),
+    ]
+    evaluation = dataclasses.replace(content.evaluation, rules=rules)
+    found = {
+        each.name: (each.value, each.bar, each.champion)
+        for each in figures(evaluation, min_accuracy=0)
+    }
+    assert found["accuracy"][1:] == (f"{percent(0)} (met)", percent(0.951))
+    assert found["F1 of POSITIVE"][1:] == ("", percent(0.949))
+    assert found["calibration error"] == ("0.018", "0.050 (met)", "0.031")
+    assert found["Brier score"] == ("0.071", "0.050 (not met)", "0.066")
+    assert found["size"] == ("0.7 MB", "250.0 MB (met)", "")
+    assert found["latency"] == ("1.2 ms", "1.0 ms (not met)", "")
+    # AND without rules and champion, as before there were any, only the figures are told
+    alone = dataclasses.replace(evaluation, rules=[], champion=None)
+    told = {each.name: (each.bar, each.champion) for each in figures(alone, min_accuracy=0)}
+    assert set(told.values()) == {("", ""), (f"{percent(0)} (met)", "")}
 
 
 def verdicts() -> Iterator[tuple[list[Rule], str | None, str, str]]:

@@ -12,23 +12,33 @@ from playwright.sync_api import Browser, Page
 
 from pipeline_steps import report_page
 from pipeline_steps import settings as settings_module
-from pipeline_steps.report_content import gather
+from pipeline_steps.report_content import Content, gather
 from tests.browser import axe
 from tests.conftest import QUICK
-from tests.pipeline_steps.judged import judged
+from tests.pipeline_steps.judged import VERDICTS, judged
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1200, "height": 900}
 
 
 @pytest.fixture(scope="module")
-def report_url(packaged_once: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where the report of a judged model lies: a file, and no server."""
-    content = gather(settings_module.load("demo", packaged_once, QUICK))
-    content = dataclasses.replace(content, evaluation=judged(content.evaluation))
-    path = tmp_path_factory.mktemp("report") / "report.html"
+def content(packaged_once: Path) -> Content:
+    """What a report tells of a packaged model."""
+    return gather(settings_module.load("demo", packaged_once, QUICK))
+
+
+def written(content: Content, folder: Path) -> str:
+    """Where a report lies: a file, and no server."""
+    path = folder / "report.html"
     path.write_text(report_page.render(content), encoding="utf-8")
     return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def report_url(content: Content, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report of a judged model."""
+    made = dataclasses.replace(content, evaluation=judged(content.evaluation))
+    return written(made, tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture
@@ -63,6 +73,36 @@ def test_report_is_accessible_and_fits(page: Page, name: str) -> None:
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert [(each["id"], each["nodes"][0]["html"]) for each in axe(page)] == []
+
+
+SAID = {  # of a model, and of a file
+    "passed": ("✓ passed", "✓ all rules hold"),
+    "warned": ("! passed, with care", "! some rules warn"),
+    "stopped": ("✕ stopped", "✕ some rules fail"),
+    "overridden": ("! overridden", "✕ some rules fail"),
+}
+
+
+@pytest.mark.parametrize("file", [None, "reviews of (last) year.csv"], ids=["model", "file"])
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_each_verdict_is_accessible(
+    browser: Browser, content: Content, tmp_path: Path, verdict: str, file: str | None
+) -> None:
+    # GIVEN more mistakes than are shown at once
+    evaluation = judged(content.evaluation, verdict)
+    evaluation = dataclasses.replace(evaluation, mistakes=evaluation.mistakes * 10)
+    url = written(dataclasses.replace(content, evaluation=evaluation, file=file), tmp_path)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for scheme in ("light", "dark"):
+        with browser.new_context(viewport=PHONE, color_scheme=scheme) as context:  # type: ignore[arg-type]
+            page = context.new_page()
+            page.goto(url)
+            name = f"report-{'file-' if file else ''}{verdict}-{scheme}.png"
+            page.screenshot(path=SCREENSHOTS / name)
+            assert page.locator(".verdict .badge").inner_text() == SAID[verdict][bool(file)]
+            page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true })")
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            assert [(each["id"], each["nodes"][0]["html"]) for each in axe(page)] == []
 
 
 def test_dark_turns_page_and_plots(page: Page) -> None:

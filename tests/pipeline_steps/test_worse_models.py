@@ -84,6 +84,17 @@ def test_corrupted_slice_is_stopped(tmp_path: Path) -> None:
     assert Evaluation.load(tmp_path / "demo").accuracy > 0.9
 
 
+def test_corrupted_slice_is_stopped_by_the_profiles_own_rules(tmp_path: Path) -> None:
+    # GIVEN the rules of sst2 as they stand in pipeline.toml
+    settings = settings_module.load("sst2", tmp_path, {"data": "demo"})
+    worse = flipped(faultless(), in_slice("question"))
+    stand_in.exported(settings, SPLITS, "0123456789ab", worse)
+    with pytest.raises(GateNotMetError, match="question"):
+        evaluate.run(settings, Clients())
+    failed = Evaluation.load(settings.work_dir).failed
+    assert [rule.name for rule in failed] == ["slice: question"]
+
+
 def test_unfair_model_is_stopped(tmp_path: Path) -> None:
     worse = flipped(faultless(), lambda text: any(f in text for f in ("Muslim", "gay", "deaf")))
     assert stopped_by(tmp_path, worse, min_behaviour=0.95) == {"behaviour: fairness"}
