@@ -25,6 +25,7 @@ from pipeline_steps import api_auth, golden, live_test
 from pipeline_steps import settings as settings_module
 from pipeline_steps.errors import ApiError, ConfigurationError, PackagingError, PipelineError
 from pipeline_steps.serving_process import ServingError, ServingProcess
+from pipeline_steps.text_source import bounded
 
 TEXTS_PER_REQUEST = 100  # that the API takes
 BYTES_PER_REQUEST = 1_000_000  # of texts; the API takes 1 MiB in all
@@ -120,20 +121,9 @@ def _of_api(url: str, profile: str, texts: list[str]) -> Iterator[dict[str, Any]
 
 def _bodies(texts: list[str]) -> Iterator[tuple[bytes, int]]:
     """The requests' bodies, none larger than the API takes, each with the number of its texts."""
-    chunk: list[bytes] = []
-    size = 0
-    for text in texts:
-        one = json.dumps(text, ensure_ascii=False).encode(errors="replace")
-        size += len(one) + 1
-        if chunk and (len(chunk) == TEXTS_PER_REQUEST or size > BYTES_PER_REQUEST):
-            yield _body(chunk), len(chunk)
-            chunk, size = [], len(one) + 1
-        chunk.append(one)
-    yield _body(chunk), len(chunk)
-
-
-def _body(chunk: list[bytes]) -> bytes:
-    return b'{"inputs": [' + b",".join(chunk) + b"]}"
+    written = (json.dumps(text, ensure_ascii=False).encode(errors="replace") for text in texts)
+    for chunk in bounded(written, TEXTS_PER_REQUEST, BYTES_PER_REQUEST):
+        yield b'{"inputs": [' + b",".join(chunk) + b"]}", len(chunk)
 
 
 def _are_predictions(told: Any, count: int) -> bool:

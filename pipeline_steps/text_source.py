@@ -133,12 +133,14 @@ def chunks(texts: Iterator[Any]) -> Iterator[tuple[int, bytes]]:
         yield len(chunk), b"".join(chunk)
 
 
-def bounded(records: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
-    """`records` in chunks of `most` and `CHUNK_BYTES` at most; one that is larger is alone."""
+def bounded(
+    records: Iterable[bytes], most: int, most_bytes: int = CHUNK_BYTES
+) -> Iterator[list[bytes]]:
+    """`records` in chunks of `most` and `most_bytes` at most; one that is larger is alone."""
     chunk: list[bytes] = []
     size = 0
     for record in records:
-        if chunk and (len(chunk) == most or size + len(record) > CHUNK_BYTES):
+        if chunk and (len(chunk) == most or size + len(record) > most_bytes):
             yield chunk
             chunk, size = [], 0
         chunk.append(record)
