@@ -53,6 +53,7 @@ def texts_of(path: Path) -> list[object]:
         ("a.csv", 'id,sentence\n1,one\n2,"two, ""quoted""\nlines"\n'),
         ("a.tsv", 'sentence\tid\none\t1\ntwo, "quoted"\t2\n'),
         ("a.jsonl", '{"sentence": "one"}\n{"sentence": "two\u2028", "id": 2}\n'),
+        ("blank.jsonl", '\n{"sentence": "one"}\n \r\n{"sentence": "two"}\n\n'),
         ("a.txt", "\ufeffone\r\ntwo\u2028\rstill"),
     ],
 )
@@ -85,7 +86,7 @@ def test_parquet_gives_its_texts(tmp_path: Path) -> None:
         ),
         ("a.csv", b'sentence\n"open\n', "not a table"),
         ("a.txt", b"fine\n\xff\n", "not UTF-8"),
-        ("a.jsonl", b'{"sentence": "fine"}\n{\n', ":2: not JSON"),
+        ("a.jsonl", b'{"sentence": "fine"}\n\n{\n', ":3: not JSON"),
         ("a.jsonl", b"[]\n", ":1: expected an object"),
         ("a.jsonl", b'{"text": "fine"}\n', ":1: no column"),
         ("a.parquet", b"PAR1", "not a readable Parquet"),
