@@ -1,5 +1,6 @@
 """ONNX: the same answers as PyTorch, in the smallest precision that is accurate enough."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,17 @@ def test_other_answers_than_pytorch_are_refused(
     monkeypatch.setattr(onnx_export, "TOLERANCE", 0.0)
     with pytest.raises(OnnxExportError, match="differs from the checkpoint by"):
         export_onnx(exact.parent, tmp_path / "model.onnx", SEQUENCES)
+
+
+def test_model_that_computes_nan_is_refused(
+    model: T5ForSentimentClassification, tmp_path: Path
+) -> None:
+    broken = copy.deepcopy(model)
+    torch.nn.init.constant_(broken.classifier.bias, float("nan"))
+    with quiet_transformers():
+        broken.save_pretrained(tmp_path)
+    with pytest.raises(OnnxExportError, match="are no finite numbers"):
+        export_onnx(tmp_path, tmp_path / "model.onnx", SEQUENCES)
 
 
 def test_int8_is_taken_where_it_loses_nothing(

@@ -120,6 +120,16 @@ def test_ping_asks_a_model_that_failed(start: Start) -> None:
     assert running.get("/ping").status_code == 200
 
 
+@pytest.mark.parametrize("accept", [JSON, JSON_LINES])
+def test_number_that_is_none_is_a_failure_of_ours(start: Start, accept: str) -> None:
+    running = start()
+    running.handlers.score = float("nan")
+    answer = running.ask("fine", Accept=accept)
+    assert answer.status_code == 500
+    assert "could not answer" in answer.json()["error"]
+    assert running.get("/ping").status_code == 503
+
+
 def test_texts_are_never_logged(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     running = start()
     with caplog.at_level(logging.DEBUG):

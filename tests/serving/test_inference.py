@@ -11,7 +11,8 @@ import inference
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from payload import JSON_LINES, Request
+from payload import FORMATS, JSON_LINES, Request
+from safetensors.torch import load_file, save_file
 
 from pipeline_steps.settings import Settings
 
@@ -128,6 +129,20 @@ def test_damaged_file_refuses_to_load(
         path.write_bytes(damage)
     with pytest.raises(inference.ModelFileError, match=reason):
         inference.model_fn(str(packaged.work_dir / "candidate"))
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_score_that_is_no_number_is_never_answered(
+    candidates: dict[str, Path], tmp_path: Path, media_type: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(candidates["pytorch"], folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["classifier.bias"][0] = float("nan")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    broken = inference.model_fn(str(folder))
+    with pytest.raises(FloatingPointError, match="no number"):
+        inference.output_fn(inference.predict_fn(Request(TEXTS), broken), media_type)
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "pytorch"])
