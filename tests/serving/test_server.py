@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from pipeline_steps import serving_process
 from pipeline_steps.serving_process import ServingError, ServingProcess
 
 
@@ -191,6 +192,64 @@ def test_sigterm_amid_a_request_lets_it_be_answered(packaged_once: Path) -> None
             _wait_until_refused(place)
             client.sendall(body[5:])
             assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert process.exit_code == 0
+
+
+SHORT_GRACE = """
+import sys
+
+sys.path.insert(0, {folder!r})
+import server
+
+server.GRACE_SECONDS = 1
+sys.exit(server.main(sys.argv[1:]))
+"""
+SLOW = """
+import pathlib, time
+import payload
+
+class Model:
+    version = "0123456789ab"
+
+def model_fn(model_dir):
+    return Model()
+
+def input_fn(body, content_type):
+    return payload.read(body, content_type)
+
+def predict_fn(request, model):
+    if len(request.texts) > 1:
+        pathlib.Path("asked").touch()
+        time.sleep(60)
+    return request.answer([{"label": "POSITIVE", "score": 0.75} for _ in request.texts], "v")
+
+def output_fn(answer, accept):
+    return payload.write(answer, accept)
+"""
+
+
+def test_prediction_beyond_the_grace_is_told_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a batch that takes a minute, and a second of grace
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "inference.py").write_text(SLOW)
+    (tmp_path / "short.py").write_text(
+        SHORT_GRACE.format(folder=str(serving_process.SERVER.parent))
+    )
+    monkeypatch.setattr(serving_process, "SERVER", tmp_path / "short.py")
+    body = json.dumps({"inputs": ["fine"] * 500}).encode()
+    with ServingProcess(tmp_path) as process, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(process.invoke, body)
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "asked").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        # WHEN it is asked to end
+        process.stop()
+        # THEN the client knows, and nobody has to kill it
+        assert answer.result().status_code == 503
+        assert "ends" in answer.result().json()["error"]
     assert process.exit_code == 0
 
 
