@@ -8,6 +8,8 @@ import pickle
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,11 +17,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import requests
 
 from pipeline_steps import serving_process
 from pipeline_steps.serving_process import ServingError, ServingProcess
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +198,27 @@ def test_sigterm_amid_a_request_lets_it_be_answered(packaged_once: Path) -> None
             client.sendall(body[5:])
             assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
     assert process.exit_code == 0
+
+
+STARTER = """
+import pathlib, sys, time
+from pipeline_steps.serving_process import ServingProcess
+
+with ServingProcess(pathlib.Path(sys.argv[1])) as process:
+    print(process.pid, flush=True)
+    time.sleep(120)
+"""
+
+
+def test_kill_of_who_started_it_ends_it(packaged_once: Path) -> None:
+    model = packaged_once / "demo" / "candidate"
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER, model], stdout=subprocess.PIPE, cwd=ROOT
+    ) as starter:
+        assert starter.stdout
+        server = psutil.Process(int(starter.stdout.readline()))
+        starter.kill()
+    server.wait(30)  # raises where it goes on
 
 
 SHORT_GRACE = """
