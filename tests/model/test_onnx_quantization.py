@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import runtime_onnx
 import torch
 
 from model import onnx_export, onnx_quantization
@@ -47,6 +48,19 @@ def sentences(exact: Path) -> dict[str, Sentences]:
 
 def test_onnx_answers_as_pytorch(model: T5ForSentimentClassification, exact: Path) -> None:
     assert largest_difference(model, OnnxSession(exact), SEQUENCES) < 1e-4
+
+
+def test_padded_batch_is_answered_as_pytorch_does(
+    model: T5ForSentimentClassification, exact: Path
+) -> None:
+    tensors = [torch.tensor(sequence) for sequence in SEQUENCES]
+    ids = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)  # (B, T)
+    mask = (ids != 0).long()
+    logits, gates = runtime_onnx.load(exact.parent).run(ids.numpy(), mask.numpy())
+    with torch.inference_mode():
+        want = model(input_ids=ids, attention_mask=mask)
+    assert np.abs(logits - want.logits.numpy()).max() < 1e-4
+    assert np.abs(gates - want.gate_scores.numpy()).max() < 1e-4
 
 
 def test_each_norm_is_one_operation(

@@ -112,9 +112,12 @@ def test_odd_texts_are_answered(server: ServingProcess, text: str) -> None:
     assert 0.5 <= answer.json()["predictions"][0]["score"] <= 1
 
 
-def test_pickle_in_disguise_is_not_loaded(packaged_once: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", ["onnx", "pytorch"])
+def test_pickle_in_disguise_is_not_loaded(
+    candidates: dict[str, Path], tmp_path: Path, runtime: str
+) -> None:
     broken, trace = tmp_path / "broken", tmp_path / "executed"
-    shutil.copytree(packaged_once / "demo" / "candidate", broken)
+    shutil.copytree(candidates[runtime], broken)
     (weights,) = (
         path for path in broken.glob("model.*") if path.suffix in (".safetensors", ".onnx")
     )
