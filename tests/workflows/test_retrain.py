@@ -187,7 +187,8 @@ def test_cancelled_run_is_mailed(repository: Repository) -> None:
 
 
 def test_pull_request_of_a_fork_has_no_secret(execute: Executor) -> None:
-    made = {"check/Run it": {}, "demo/Run the pipeline from data to a live API": {},
+    made = {"check/Run it": {}, "check/Get what the tests run the function under": {},
+            "demo/Run the pipeline from data to a live API": {},
             "demo/Tell it on the run's page": {}}  # fmt: skip
     run = execute("ci.yml", event="pull_request", is_fork=True, stub=made)
     assert run.result == "success"
