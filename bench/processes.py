@@ -13,7 +13,7 @@ SAMPLE_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Measured:
-    """Wall time in seconds; `peak_bytes` of unique memory, all processes of the tree together."""
+    """Wall time in seconds; `peak_bytes` of memory, all processes of the tree together."""
 
     seconds: float
     peak_bytes: int
@@ -67,16 +67,31 @@ def _detached(words: list[str] | None) -> list[int]:
 
 
 def bytes_of(roots: list[int]) -> int:
-    """Memory of the processes and all below them, each counted once."""
-    trees: dict[int, int] = {}
+    """Memory of the processes and all below them, as if nothing else ran on the machine.
+
+    A file that several of them have mapped is counted once, and one that others have, too, is
+    counted as well: what they share is what a machine of their own would hold.
+    """
+    own: dict[int, int] = {}  # by process
+    files: dict[str, int] = {}
     for root in roots:
         try:
             for process in (root_process := psutil.Process(root), *root_process.children(True)):
-                # USS: what the machine would get back if it ended; shared pages are left out.
-                trees[process.pid] = process.memory_full_info().uss
+                own[process.pid], mapped = _held_by(process)
+                for path, held in mapped.items():
+                    files[path] = max(held, files.get(path, 0))
         except psutil.NoSuchProcess:
             continue
-    return sum(trees.values())
+    return sum(own.values()) + sum(files.values())
+
+
+def _held_by(process: psutil.Process) -> tuple[int, dict[str, int]]:
+    """Bytes of a process's own, and of each file that it has mapped."""
+    if not hasattr(process, "memory_maps"):  # macOS tells no more than what is its own
+        return process.memory_full_info().uss, {}
+    maps = {each.path: each.rss for each in process.memory_maps()}
+    files = {path: held for path, held in maps.items() if path.startswith("/")}
+    return sum(maps.values()) - sum(files.values()), files
 
 
 def group_of(leader: int) -> list[int]:

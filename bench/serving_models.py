@@ -79,19 +79,23 @@ def folder_bytes(folder: Path) -> int:
 
 
 def installed_bytes(names: Iterable[str]) -> int:
-    """Bytes of these packages as they are installed here, with all that they need."""
-    waiting, seen, total = list(names), set[str](), 0
+    """Bytes of these packages, and of no others, as they are installed here."""
+    files = (file for name in names for file in importlib.metadata.distribution(name).files or ())
+    paths = (Path(str(file.locate())) for file in files)
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def with_dependencies(names: Iterable[str]) -> set[str]:
+    """These packages and all that they need, of what is installed here."""
+    waiting, seen = list(names), set[str]()
     while waiting:
         name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
-        if name in seen:
-            continue
-        seen.add(name)
         try:
             package = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
             continue  # what only another system or Python needs
-        paths = (Path(str(file.locate())) for file in package.files or ())
-        total += sum(path.stat().st_size for path in paths if path.is_file())
-        needed = (text for text in package.requires or () if "extra ==" not in text)
-        waiting += [match[0] for text in needed if (match := re.match(r"[\w.-]+", text))]
-    return total
+        if name not in seen:
+            seen.add(name)
+            needed = (text for text in package.requires or () if "extra ==" not in text)
+            waiting += [match[0] for text in needed if (match := re.match(r"[\w.-]+", text))]
+    return seen

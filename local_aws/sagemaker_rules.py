@@ -10,6 +10,7 @@ from typing import Any
 
 import botocore.session
 from moto.core.responses import ActionResult
+from moto.ecr.models import ecr_backends
 from moto.sagemaker.exceptions import ValidationError
 from moto.sagemaker.models import FakeEndpoint, FakeEndpointConfig, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
@@ -48,6 +49,23 @@ def _check_model(
     url = (primary_container or {}).get("ModelDataUrl", "")
     if find_model_data(self.account_id, url) is None:
         raise ValidationError(message=f"Could not find model data at {url}.")
+    _refuse_oci(self, (primary_container or {}).get("Image", ""))
+
+
+def _refuse_oci(backend: SageMakerModelBackend, image: str) -> None:
+    """An image of this registry has to be of Docker's format, not of OCI's.
+
+    https://github.com/aws/amazon-sagemaker-feedback/issues/180
+    """
+    for repository in ecr_backends[backend.account_id][backend.region_name].repositories.values():
+        for held in repository.images:
+            media_type = held.image_manifest_media_type or ""
+            named = image in [f"{repository.uri}:{tag}" for tag in held.image_tags]
+            if named and media_type.startswith("application/vnd.oci."):
+                raise ValidationError(
+                    message=f"Unsupported manifest media type {media_type} for image {image}. "
+                    "Ensure that valid manifest media type is used for specified image."
+                )
 
 
 def _check_config(

@@ -8,6 +8,7 @@ views of the fused one. Batch and length stay open; the same checkpoint gives th
 
 import copy
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ def export_onnx(checkpoint: Path, path: Path, sequences: Sequence[list[int]]) ->
         sequences: token ids of some sentences.
 
     Raises:
-        OnnxExportError: logits or gates differ by more than `TOLERANCE`.
+        OnnxExportError: logits or gates differ by more than `TOLERANCE`, or are no finite numbers.
     """
     model = load_saved(checkpoint, attn_implementation="eager")
     # A batch of one would be taken for a constant.
@@ -89,6 +90,11 @@ def export_onnx(checkpoint: Path, path: Path, sequences: Sequence[list[int]]) ->
     assert program is not None  # noqa: S101 - what dynamo=True promises
     onnx.save(_stripped(program.model_proto), path)
     difference = largest_difference(model, OnnxSession(path), sequences)
+    if not math.isfinite(difference):
+        raise OnnxExportError(
+            f"Logits or gates of the checkpoint or of {path} are no finite numbers on real text. "
+            "Evaluate the checkpoint with --runtime pytorch: if it fails too, train it again."
+        )
     if difference > TOLERANCE:
         raise OnnxExportError(
             f"{path} differs from the checkpoint by {difference:.2g} in logits or gates on real "
@@ -101,17 +107,14 @@ def export_onnx(checkpoint: Path, path: Path, sequences: Sequence[list[int]]) ->
 def largest_difference(
     model: T5ForSentimentClassification, session: OnnxSession, sequences: Sequence[list[int]]
 ) -> float:
-    """How far logits and gates of `session` are from `model`'s, at most."""
-    largest = 0.0
+    """How far logits and gates of `session` are from `model`'s, at most; NaN where one is NaN."""
+    differences = []
     for sequence in sequences:
         output = model(input_ids=torch.tensor([sequence]))
         logits, gates = session.run(sequence)
-        largest = max(
-            largest,
-            float((output.logits - torch.from_numpy(logits)).abs().max()),
-            float((output.gate_scores - torch.from_numpy(gates)).abs().max()),
-        )
-    return largest
+        differences.append((output.logits - torch.from_numpy(logits)).abs().max())
+        differences.append((output.gate_scores - torch.from_numpy(gates)).abs().max())
+    return float(torch.stack(differences).max())  # unlike Python's max, it keeps a NaN
 
 
 def _stripped(proto: onnx.ModelProto) -> onnx.ModelProto:

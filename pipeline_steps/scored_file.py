@@ -21,7 +21,8 @@ class ScoredFile:
         job: what they depend on; only the same job may go on with what is there.
 
     Raises:
-        ConfigurationError: on entering, `path` is there, or its part is of another job or in use.
+        ConfigurationError: on entering, `path` is there, or its part is of another job, in use, or
+            shorter than it was.
     """
 
     def __init__(self, path: Path, job: dict[str, Any]) -> None:
@@ -56,16 +57,25 @@ class ScoredFile:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigurationError(f"{self._part} is in use by another run.") from None
+        size = os.fstat(self._file.fileno()).st_size
         progress: dict[str, Any] = {"records": 0}
-        if self._progress.exists():
+        # Without a part, it tells of one that has been finished, or taken away.
+        if size and self._progress.exists():
             progress = json.loads(self._progress.read_text(encoding="utf-8"))
         if not progress["records"]:
+            self._progress.unlink(missing_ok=True)
             self._file.truncate(0)
             self.append(CSV_HEADER if self._path.suffix == ".csv" else b"", 0)
             return
         if progress["job"] != self._job:
             raise ConfigurationError(
                 f"{self._part} was begun with another input, column or model. Delete it and "
+                f"{self._progress.name} to begin anew, or name another output."
+            )
+        if size < progress["bytes"]:
+            raise ConfigurationError(
+                f"{self._part} has {size:,} bytes, expected at least the {progress['bytes']:,} "
+                f"that {self._progress.name} tells of: something has cut it. Delete it and "
                 f"{self._progress.name} to begin anew, or name another output."
             )
         # What was appended without being recorded is answered again.
@@ -84,5 +94,6 @@ class ScoredFile:
 
     def finish(self) -> None:
         """Put the whole file in its place."""
+        # In this order: killed in between, nothing is answered again.
         self._part.replace(self._path)
         self._progress.unlink()

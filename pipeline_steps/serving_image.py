@@ -27,6 +27,8 @@ AWS_IMAGE = (
     "2.6.0-transformers5.5.3-cpu-py312-ubuntu22.04"
 )
 REPOSITORY = re.compile(r"(\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/([a-z0-9._/-]+)")
+OCI = "application/vnd.oci."
+DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
 # What AWS's Hugging Face image needs to find our handler functions in the tarball.
 ENVIRONMENT: dict[str, dict[str, str]] = {
     "onnx": {},
@@ -83,17 +85,31 @@ def look(settings: Settings, clients: Clients) -> Outcome:
 
     Raises:
         ConfigurationError: the repository is not set.
-        DeployError: AWS refused to tell.
+        DeployError: AWS refused to tell, or the image there is one that SageMaker refuses.
     """
     address, account, name = _repository(settings)
     image = {"imageIds": [{"imageTag": tag()}]}
     with aws_errors(DeployError, f"Looking for the image in {address!r}"):
         found = find(clients.ecr.describe_images, registryId=account, repositoryName=name, **image)
-    exists = bool(found and found["imageDetails"])
+    images = found["imageDetails"] if found else []
+    for media_type in (each.get("imageManifestMediaType", "") for each in images):
+        _refuse_oci(media_type, name)
+    exists = bool(images)
     github.set_output("image", f"{address}:{tag()}")
     github.set_output("exists", "true" if exists else "false")
     seen = "is there" if exists else "has to be built"
     return Outcome("reused" if exists else "done", f"{address}:{tag()} {seen}")
+
+
+def _refuse_oci(media_type: str, name: str) -> None:
+    """CreateModel would: https://github.com/aws/amazon-sagemaker-feedback/issues/180"""
+    if media_type.startswith(OCI):
+        raise DeployError(
+            f"The image {name}:{tag()} has the manifest media type {media_type!r}, expected "
+            f"{DOCKER!r}: SageMaker serves no other. Delete it (aws ecr batch-delete-image "
+            f"--repository-name {name} --image-ids imageTag={tag()}) and run this again: the "
+            "workflow builds it as `docker buildx build --provenance=false --output type=docker`."
+        )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,18 @@ from types import TracebackType
 import requests
 
 SERVER = Path(__file__).parents[1] / "serving" / "server.py"
+# Ends the server when its standard input does: with whoever started it, even where that was killed.
+PROGRAM = """
+import os, runpy, signal, sys, threading
+
+def watch():
+    os.read(0, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=watch, daemon=True).start()
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 START_SECONDS = 120
 ANSWER_SECONDS = 60  # SageMaker Serverless gives up after as long
 STOP_SECONDS = 10
@@ -55,7 +67,7 @@ class ServingProcess:
         try:
             self._process = subprocess.Popen(
                 # -P: nothing is imported from the current folder, only what the tarball brings.
-                [sys.executable, "-P", str(SERVER), "serve"],
+                [sys.executable, "-P", "-c", PROGRAM, str(SERVER), "serve"],
                 env=inherited
                 | dict(self._environment)
                 | {
@@ -68,6 +80,7 @@ class ServingProcess:
                     "PYTHONDONTWRITEBYTECODE": "1",
                 },
                 cwd=self.model_dir,
+                stdin=subprocess.PIPE,
                 stdout=self._log,
                 stderr=self._log,
             )
@@ -139,4 +152,6 @@ class ServingProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
         self._log.close()

@@ -83,6 +83,8 @@ class TextSource:
 
     def _json_lines(self, file: TextIOWrapper) -> Iterator[Any]:
         for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue  # no record, as in CSV
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:

@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
 import asyncio
 import json
 import logging
+import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Collection
@@ -22,7 +23,8 @@ from payload import BadRequestError
 BODY_SECONDS = 30.0  # from a request's headers to the last byte of its body
 LINGER_SECONDS = 5.0  # that the unread body of a refused request is thrown away
 JOB_MEGABYTES = 1  # of a Batch Transform request, so that one is answered well within its time
-AT_ONCE_BYTES = 1024  # a body of a few hundred tokens at most: tens of milliseconds
+AT_ONCE_BYTES = 1024  # of one text: a few hundred tokens at most, tens of milliseconds
+SEVERAL = re.compile(rb"[\[\r\n]")  # a body without a list and without lines has one text at most
 log = logging.getLogger("serving")
 
 Message = dict[str, Any]
@@ -86,9 +88,9 @@ class Application:
         queue: requests that may wait for that; one more is told to come again.
         max_bytes: the largest body.
         counters: what /metrics shows; None leaves that path out.
-        at_once_bytes: the largest body that is answered without another thread while its client
-            is the only one connected, as with SageMaker Serverless: handing over costs a sixth of
-            a short text's answer, and nobody else waits.
+        at_once_bytes: the largest body of one text that is answered without another thread while
+            its client is the only one connected, as with SageMaker Serverless: handing over costs
+            a sixth of a short text's answer, and nobody else waits.
     """
 
     def __init__(
@@ -170,15 +172,8 @@ class Application:
         for name, value in scope["headers"]:
             text = value.decode("latin-1")
             headers[name] = f"{headers[name]}, {text}" if name in headers else text
-        length = headers.get(b"content-length", "")
-        if not length.isdecimal() or b"transfer-encoding" in headers:
-            return refusal(411, "Expected a Content-Length header.", unread=True)
-        if int(length) > self._max_bytes:
-            said = f"The body has {length} bytes, the limit is {self._max_bytes}."
-            return refusal(413, said, unread=True)
-        if self.taken == self._places:
-            said = "All places are taken. Try again in a second."
-            return refusal(503, said, (b"retry-after", b"1"), unread=True)
+        if refused := self._refuse_unread(headers):
+            return refused
         self.taken += 1
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -191,13 +186,29 @@ class Application:
         except TimeoutError:
             said = f"The body did not arrive within {BODY_SECONDS:.0f} seconds."
             return refusal(408, said, unread=True)
+        except asyncio.CancelledError:  # only the end of the server's grace cancels
+            said = "The server ends, and the model has not answered. Try again."
+            return refusal(503, said, (b"retry-after", b"1"))
         finally:
             self.taken -= 1
+
+    def _refuse_unread(self, headers: dict[bytes, str]) -> Answer | None:
+        length = headers.get(b"content-length", "")
+        if not length.isdecimal() or b"transfer-encoding" in headers:
+            return refusal(411, "Expected a Content-Length header.", unread=True)
+        if int(length) > self._max_bytes:
+            said = f"The body has {length} bytes, the limit is {self._max_bytes}."
+            return refusal(413, said, unread=True)
+        if self.taken == self._places:
+            said = "All places are taken. Try again in a second."
+            return refusal(503, said, (b"retry-after", b"1"), unread=True)
+        return None
 
     async def _predict(self, body: bytes, content_type: str, accept: str) -> Answer:
         loop = asyncio.get_running_loop()
         try:
-            if len(self.connections) == 1 and len(body) <= self._at_once_bytes:
+            is_short = len(body) <= self._at_once_bytes and not SEVERAL.search(body.strip())
+            if is_short and len(self.connections) == 1:
                 return self._model.answer(body, content_type, accept)
             return await loop.run_in_executor(
                 self._pool, self._model.answer, body, content_type, accept

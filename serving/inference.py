@@ -112,7 +112,11 @@ def input_fn(body: str | bytes, content_type: str = payload.JSON) -> Request:
 
 
 def predict_fn(request: Request, model: LoadedModel) -> dict[str, Any]:
-    """Classify the texts of `request`; the predictions come in their order."""
+    """Classify the texts of `request`; the predictions come in their order.
+
+    Raises:
+        FloatingPointError: the model computed a score that is no number.
+    """
     texts, size = request.texts, model.runtime.batch_size
     predictions: list[dict[str, Any]] = [{}] * len(texts)
     unknown = model.tokenizer.token_to_id("<unk>")
@@ -126,6 +130,8 @@ def predict_fn(request: Request, model: LoadedModel) -> dict[str, Any]:
             np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64),
         )
         scores = _softmax(logits / model.temperature)
+        if np.isnan(scores).any():
+            raise FloatingPointError("A score is no number: the weights or the export are broken.")
         for row, (place, encoding) in enumerate(zip(places, encodings, strict=True)):
             label = int(scores[row].argmax())
             predictions[place] = {

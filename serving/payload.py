@@ -251,11 +251,13 @@ def write(answer: dict[str, Any], media_type: str = JSON) -> str:
 
     Raises:
         BadRequestError: an explanation, which a row of CSV cannot hold.
+        ValueError: a NaN, which JSON cannot hold.
     """
     if media_type == JSON:
-        return json.dumps(answer)
+        return json.dumps(answer, allow_nan=False)
     if media_type == JSON_LINES:
-        return "".join(json.dumps(record) + "\n" for record in answer["predictions"])
+        records = answer["predictions"]
+        return "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
     if any("explanation" in record for record in answer["predictions"]):
         raise BadRequestError(f"{CSV} holds no explanation, accept {JSON} or {JSON_LINES}.", 406)
     rows = io.StringIO(newline="")

@@ -3,7 +3,8 @@
     SM_MODEL_DIR=/opt/ml/model python serving/server.py serve
 
 The model is loaded, and has answered once, before the port is opened: a 200 from /ping means that
-it answers. SIGTERM ends the server; requests in flight are answered first.
+it answers. SIGTERM ends the server; requests in flight are answered first, or told to come again
+where that takes longer than `GRACE_SECONDS`.
 docs/serving.md lists the environment variables.
 """
 
@@ -113,7 +114,12 @@ def serve(options: Options) -> None:
         listening.getsockname()[1],
         extra={"fields": {"model_version": model.version, "threads": threads}},
     )
-    http_server(app, model.version).run(sockets=[listening])
+    try:
+        http_server(app, model.version).run(sockets=[listening])
+    except SystemExit as end:
+        # Everybody has been answered. The thread of a prediction that outlasted the grace cannot be
+        # ended, and Python would wait for it, longer than SageMaker does.
+        os._exit(int(end.code or 0))
 
 
 def http_server(app: Any, version: str) -> Any:

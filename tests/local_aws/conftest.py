@@ -75,11 +75,11 @@ class Kit:
         self.client("s3").upload_file(str(tarball), BUCKET, key)
         return f"s3://{BUCKET}/{key}"
 
-    def create_model(self, name: str, url: str) -> None:
+    def create_model(self, name: str, url: str, image: str = "any") -> None:
         """A SageMaker Model of the tarball at `url`."""
         self.client("sagemaker").create_model(
             ModelName=name,
-            PrimaryContainer={"Image": "any", "ModelDataUrl": url},
+            PrimaryContainer={"Image": image, "ModelDataUrl": url},
             ExecutionRoleArn=self.environment["SAGEMAKER_ROLE_ARN"],
         )
 

@@ -1,5 +1,6 @@
 """What AWS refuses, the local SageMaker refuses."""
 
+import json
 from typing import Any
 
 import pytest
@@ -89,6 +90,19 @@ def test_serverless_limits_are_enforced(kit: Any, served: str, setting: dict[str
 def test_missing_model_data_refused(kit: Any) -> None:
     with refused("Could not find model data at s3://no-bucket/model.tar.gz"):
         kit.create_model("dataless", "s3://no-bucket/model.tar.gz")
+
+
+def test_oci_image_is_refused(kit: Any) -> None:
+    # GIVEN a repository with an image of each format
+    ecr, url = kit.client("ecr"), kit.upload_model("formats")
+    repository = ecr.create_repository(repositoryName="formats")["repository"]
+    for tag, kind in (("docker", "docker.distribution.manifest.v2"), ("oci", "oci.image.index.v1")):
+        manifest = {"schemaVersion": 2, "mediaType": f"application/vnd.{kind}+json"}
+        ecr.put_image(repositoryName="formats", imageManifest=json.dumps(manifest), imageTag=tag)
+    # THEN models run in the one alone
+    kit.create_model("docker", url, f"{repository['repositoryUri']}:docker")
+    with refused("Unsupported manifest media type application/vnd.oci.image.index"):
+        kit.create_model("oci", url, f"{repository['repositoryUri']}:oci")
 
 
 @pytest.mark.parametrize("role", ["LAMBDA_ROLE_ARN", None])

@@ -1,11 +1,13 @@
 """ONNX: the same answers as PyTorch, in the smallest precision that is accurate enough."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import runtime_onnx
 import torch
 
 from model import onnx_export, onnx_quantization
@@ -48,6 +50,19 @@ def test_onnx_answers_as_pytorch(model: T5ForSentimentClassification, exact: Pat
     assert largest_difference(model, OnnxSession(exact), SEQUENCES) < 1e-4
 
 
+def test_padded_batch_is_answered_as_pytorch_does(
+    model: T5ForSentimentClassification, exact: Path
+) -> None:
+    tensors = [torch.tensor(sequence) for sequence in SEQUENCES]
+    ids = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)  # (B, T)
+    mask = (ids != 0).long()
+    logits, gates = runtime_onnx.load(exact.parent).run(ids.numpy(), mask.numpy())
+    with torch.inference_mode():
+        want = model(input_ids=ids, attention_mask=mask)
+    assert np.abs(logits - want.logits.numpy()).max() < 1e-4
+    assert np.abs(gates - want.gate_scores.numpy()).max() < 1e-4
+
+
 def test_each_norm_is_one_operation(
     model: T5ForSentimentClassification, exact: Path, tmp_path: Path
 ) -> None:
@@ -67,6 +82,17 @@ def test_other_answers_than_pytorch_are_refused(
     monkeypatch.setattr(onnx_export, "TOLERANCE", 0.0)
     with pytest.raises(OnnxExportError, match="differs from the checkpoint by"):
         export_onnx(exact.parent, tmp_path / "model.onnx", SEQUENCES)
+
+
+def test_model_that_computes_nan_is_refused(
+    model: T5ForSentimentClassification, tmp_path: Path
+) -> None:
+    broken = copy.deepcopy(model)
+    torch.nn.init.constant_(broken.classifier.bias, float("nan"))
+    with quiet_transformers():
+        broken.save_pretrained(tmp_path)
+    with pytest.raises(OnnxExportError, match="are no finite numbers"):
+        export_onnx(tmp_path, tmp_path / "model.onnx", SEQUENCES)
 
 
 def test_int8_is_taken_where_it_loses_nothing(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
+from model import onnx_quantization
 from pipeline_steps import export
 from pipeline_steps.aws import Clients
 from pipeline_steps.errors import TrainingFailedError
@@ -46,6 +47,21 @@ def test_report_tells_what_int8_costs(packaged: Settings) -> None:
     # The file is a third of float32's: a model this small is mostly graph.
     assert chosen.bytes < 0.4 * exact.bytes
     assert chosen.bytes == (packaged.work_dir / "candidate" / "model.onnx").stat().st_size
+
+
+def test_precision_that_loses_too_much_is_told(
+    packaged: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a measure by which all but float32 loses too much
+    monkeypatch.setattr(onnx_quantization, "points_lost", lambda exact, other: 1.0)
+    shutil.rmtree(packaged.work_dir / "candidate")
+    detail = export.run(packaged, Clients()).detail
+    # THEN that ships, and the line tells of int8 what it lost, not of the last that was tried
+    exact, int8, *_ = ExportReport.load(packaged.work_dir).precisions
+    lost = max(100 * (exact.accuracy[name] - int8.accuracy[name]) for name in exact.accuracy)
+    assert detail.startswith("onnx fp32, ")
+    limit = packaged.export.max_points_lost
+    assert detail.endswith(f"; int8 lost {lost:.2f} points, more than {limit} (max_points_lost)")
 
 
 def test_same_checkpoint_gives_the_same_bytes(packaged: Settings) -> None:

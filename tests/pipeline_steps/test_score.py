@@ -24,6 +24,13 @@ def echo(body: bytes) -> bytes:
     return b"".join(json.dumps(str(text).upper()).encode() + b"\n" for text in texts)
 
 
+def failing(body: bytes) -> bytes:
+    """Answers the same until the 700th text."""
+    if b"text 700" in body:
+        raise ConnectionError("gone")
+    return echo(body)
+
+
 def write_texts(path: Path, count: int) -> Path:
     path.write_text("".join(f"text {number}\n" for number in range(count)))
     return path
@@ -46,6 +53,7 @@ def texts_of(path: Path) -> list[object]:
         ("a.csv", 'id,sentence\n1,one\n2,"two, ""quoted""\nlines"\n'),
         ("a.tsv", 'sentence\tid\none\t1\ntwo, "quoted"\t2\n'),
         ("a.jsonl", '{"sentence": "one"}\n{"sentence": "two\u2028", "id": 2}\n'),
+        ("blank.jsonl", '\n{"sentence": "one"}\n \r\n{"sentence": "two"}\n\n'),
         ("a.txt", "\ufeffone\r\ntwo\u2028\rstill"),
     ],
 )
@@ -78,7 +86,7 @@ def test_parquet_gives_its_texts(tmp_path: Path) -> None:
         ),
         ("a.csv", b'sentence\n"open\n', "not a table"),
         ("a.txt", b"fine\n\xff\n", "not UTF-8"),
-        ("a.jsonl", b'{"sentence": "fine"}\n{\n', ":2: not JSON"),
+        ("a.jsonl", b'{"sentence": "fine"}\n\n{\n', ":3: not JSON"),
         ("a.jsonl", b"[]\n", ":1: expected an object"),
         ("a.jsonl", b'{"text": "fine"}\n', ":1: no column"),
         ("a.parquet", b"PAR1", "not a readable Parquet"),
@@ -143,18 +151,61 @@ def test_killed_run_ends_in_the_same_bytes(
 
 def test_failed_request_leaves_what_was_answered(tmp_path: Path) -> None:
     source = write_texts(tmp_path / "in.txt", 1000)
-
-    def failing(body: bytes) -> bytes:
-        if b"text 700" in body:
-            raise ConnectionError("gone")
-        return echo(body)
-
     with pytest.raises(ConnectionError):
         run(source, tmp_path / "out.jsonl", failing)
     progress = json.loads((tmp_path / "out.jsonl.progress").read_text())
     assert progress["records"] == 640
     run(source, tmp_path / "out.jsonl")
     assert (tmp_path / "out.jsonl").read_bytes().count(b"\n") == 1000
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["the same job", "another job"])
+def test_progress_without_its_part_says_nothing(tmp_path: Path, others: bool) -> None:
+    # GIVEN the position in a file that is gone
+    source = write_texts(tmp_path / "in.txt", 1000)
+    with pytest.raises(ConnectionError):
+        run(source, tmp_path / "out.csv", failing)
+    (tmp_path / "out.csv.part").unlink()
+    if others:
+        write_texts(source, 1001)
+    # THEN all is answered anew, and no byte is made up
+    run(source, tmp_path / "out.csv")
+    lines = (tmp_path / "out.csv").read_bytes().splitlines()
+    assert lines[:2] == [b"label,score,error", b'"TEXT 0"']
+    assert len(lines) == 1001 + others
+
+
+def test_kill_at_the_very_end_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a run killed between its last two acts, whose output was moved away
+    source, unlink = write_texts(tmp_path / "in.txt", 1000), Path.unlink
+
+    def dying(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".progress" and (tmp_path / "out.csv").exists():
+            raise Killed
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Path, "unlink", dying)
+        run(source, tmp_path / "out.csv")
+    (tmp_path / "out.csv").rename(tmp_path / "whole.csv")
+    # THEN it was whole, and another run gives the same
+    run(source, tmp_path / "out.csv")
+    whole = (tmp_path / "whole.csv").read_bytes()
+    assert whole.count(b"\n") == 1001
+    assert (tmp_path / "out.csv").read_bytes() == whole
+    assert not (tmp_path / "out.csv.progress").exists()
+
+
+def test_part_that_was_cut_is_told_and_left_alone(tmp_path: Path) -> None:
+    source, part = write_texts(tmp_path / "in.txt", 1000), tmp_path / "out.csv.part"
+    with pytest.raises(ConnectionError):
+        run(source, tmp_path / "out.csv", failing)
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(ConfigurationError, match=r"has 100 bytes, expected .* Delete it and"):
+        run(source, tmp_path / "out.csv")
+    assert part.stat().st_size == 100
 
 
 def test_output_of_another_run_is_left_alone(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Which image a model is served in, and whether ours has to be built."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,15 @@ def test_missing_repository_says_both_ways_out(make: Callable[..., Settings]) ->
         serving_image.image_for(make(image_repository="t5:1"), "onnx", "us-east-1")
 
 
+def put_image(clients: Clients, media_type: str) -> None:
+    """Keep an image in the repository, under the tag of today's sources."""
+    clients.ecr.put_image(
+        repositoryName="t5-sentiment",
+        imageManifest=json.dumps({"schemaVersion": 2, "mediaType": media_type}),
+        imageTag=serving_image.tag(),
+    )
+
+
 def test_image_is_built_once(
     aws: LocalAws,
     make: Callable[..., Settings],
@@ -59,11 +69,21 @@ def test_image_is_built_once(
         serving_image.look(settings, clients)
     clients.ecr.create_repository(repositoryName="t5-sentiment")
     assert serving_image.look(settings, clients).status == "done"
-    manifest = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}'
-    clients.ecr.put_image(
-        repositoryName="t5-sentiment", imageManifest=manifest, imageTag=serving_image.tag()
-    )
+    put_image(clients, serving_image.DOCKER)
     assert serving_image.look(settings, clients).status == "reused"
     told = (tmp_path / "output").read_text().splitlines()
     image = f"image={ADDRESS}:{serving_image.tag()}"
     assert told == [image, "exists=false", image, "exists=true"]
+
+
+@pytest.mark.parametrize("kind", ["manifest", "index"])
+def test_image_that_sagemaker_refuses_is_told(
+    aws: LocalAws, make: Callable[..., Settings], kind: str
+) -> None:
+    # GIVEN an image that was built with provenance, or in containerd's image store
+    clients = Clients()
+    clients.ecr.create_repository(repositoryName="t5-sentiment")
+    put_image(clients, f"application/vnd.oci.image.{kind}.v1+json")
+    # THEN it is refused before anything is deployed, with the way out
+    with pytest.raises(DeployError, match=rf"vnd\.oci\.image\.{kind}.*batch-delete-image.*buildx"):
+        serving_image.look(make(), clients)

@@ -79,11 +79,16 @@ def test_one_more_than_there_are_places_is_told_to_come_again(start: Start) -> N
 
 @pytest.mark.parametrize(
     ("text", "others", "handed_over"),
-    [("fine", 0, False), ("fine", 1, True), ("a long review " * 100, 0, True)],
-    ids=["one client, short", "two clients", "one client, long"],
+    [
+        ("fine", 0, False),
+        ("fine", 1, True),
+        ("a long review " * 100, 0, True),
+        (["a"] * 200, 0, True),
+    ],
+    ids=["one client, short", "two clients", "one client, long", "one client, many"],
 )
 def test_only_a_short_text_of_the_only_client_is_answered_at_once(
-    start: Start, text: str, others: int, handed_over: bool
+    start: Start, text: str | list[str], others: int, handed_over: bool
 ) -> None:
     running = start()
     idle = [running.connect() for _ in range(others)]
@@ -92,6 +97,19 @@ def test_only_a_short_text_of_the_only_client_is_answered_at_once(
     assert running.handlers.thread.startswith("model") is handed_over
     for connection in idle:
         connection.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "handed_over"),
+    [(b"a\n", CSV, False), (b"a\nb\n", CSV, True), (b"a\rb", CSV, True),
+     (b'"a"\n"b"', JSON_LINES, True)],
+)  # fmt: skip
+def test_several_records_are_handed_over(
+    start: Start, body: bytes, content_type: str, handed_over: bool
+) -> None:
+    running = start()
+    assert running.post(body, content_type).status_code == 200
+    assert running.handlers.thread.startswith("model") is handed_over
 
 
 def test_failure_of_ours_is_500_without_its_cause(
@@ -118,6 +136,16 @@ def test_ping_asks_a_model_that_failed(start: Start) -> None:
     # A text that fails alone does not make the model ill.
     assert running.ask("crash").status_code == 500
     assert running.get("/ping").status_code == 200
+
+
+@pytest.mark.parametrize("accept", [JSON, JSON_LINES])
+def test_number_that_is_none_is_a_failure_of_ours(start: Start, accept: str) -> None:
+    running = start()
+    running.handlers.score = float("nan")
+    answer = running.ask("fine", Accept=accept)
+    assert answer.status_code == 500
+    assert "could not answer" in answer.json()["error"]
+    assert running.get("/ping").status_code == 503
 
 
 def test_texts_are_never_logged(start: Start, caplog: pytest.LogCaptureFixture) -> None:

@@ -92,3 +92,14 @@ def test_lines_are_answered_in_the_format_that_is_accepted(stack: AwsStack) -> N
     first, second = (json.loads(line) for line in answer.text.splitlines())
     assert "label" in first
     assert "is no text" in second["error"]
+
+
+def test_lines_are_answered_in_json_unless_lines_are_accepted(stack: AwsStack) -> None:
+    answer = requests.post(
+        f"{stack.url}/invocations",
+        data=b'"fine"\n"dull"\n',
+        headers={"Content-Type": "application/jsonlines", "Accept": "*/*"},
+        timeout=60,
+    )
+    assert answer.headers["Content-Type"] == "application/json"
+    assert len(answer.json()["predictions"]) == 2

@@ -11,9 +11,8 @@ import inference
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from payload import JSON_LINES, Request
-
-from pipeline_steps.settings import Settings
+from payload import FORMATS, JSON_LINES, Request
+from safetensors.torch import load_file, save_file
 
 TEXTS = ["fine", "a film that goes on and on , and then goes on some more", "not good", "fine"]
 
@@ -112,6 +111,15 @@ def test_any_explanation_stays_inside_its_text(model: inference.LoadedModel, tex
         ("model.onnx", b"\x08\x07 and no more", r"is no readable model.*cut short or corrupt"),
         ("model.onnx", pickle.dumps({"weights": [1.0]}), "is a pickle"),
         ("model.onnx", b"PK\x03\x04 as torch.save writes", "is a pickle"),
+        ("model.safetensors", None, r"expected one of model\.onnx, model\.safetensors"),
+        ("model.safetensors", b"", r"\(0 bytes\) is no readable model"),
+        (
+            "model.safetensors",
+            b"\x08\x00\x00\x00\x00\x00\x00\x00{",
+            r"is no readable model.*cut short",
+        ),
+        ("model.safetensors", pickle.dumps({"weights": [1.0]}), "is a pickle"),
+        ("model.safetensors", b"PK\x03\x04 as torch.save writes", "is a pickle"),
         ("tokenizer.json", b"{", "is no readable tokenizer"),
         ("tokenizer.json", None, "is no readable tokenizer"),
         ("config.json", b"{}", r"is not the configuration .*id2label"),
@@ -119,15 +127,55 @@ def test_any_explanation_stays_inside_its_text(model: inference.LoadedModel, tex
     ],
 )
 def test_damaged_file_refuses_to_load(
-    packaged: Settings, name: str, damage: bytes | None, reason: str
+    candidates: dict[str, Path], tmp_path: Path, name: str, damage: bytes | None, reason: str
 ) -> None:
-    path = packaged.work_dir / "candidate" / name
+    folder = tmp_path / "model"
+    shutil.copytree(candidates["pytorch" if name == "model.safetensors" else "onnx"], folder)
+    path = folder / name
     if damage is None:
         path.unlink()
     else:
         path.write_bytes(damage)
     with pytest.raises(inference.ModelFileError, match=reason):
-        inference.model_fn(str(packaged.work_dir / "candidate"))
+        inference.model_fn(str(folder))
+
+
+def test_weights_that_lack_a_layer_refuse_to_load(
+    candidates: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(candidates["pytorch"], folder)
+    weights = load_file(folder / "model.safetensors")
+    del weights["classifier.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(inference.ModelFileError, match="is no readable model"):
+        inference.model_fn(str(folder))
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.999])
+def test_weights_that_were_cut_refuse_to_load(
+    candidates: dict[str, Path], tmp_path: Path, kept: float
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(candidates["pytorch"], folder)
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(inference.ModelFileError, match="is no readable model"):
+        inference.model_fn(str(folder))
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_score_that_is_no_number_is_never_answered(
+    candidates: dict[str, Path], tmp_path: Path, media_type: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(candidates["pytorch"], folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["classifier.bias"][0] = float("nan")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    broken = inference.model_fn(str(folder))
+    with pytest.raises(FloatingPointError, match="no number"):
+        inference.output_fn(inference.predict_fn(Request(TEXTS), broken), media_type)
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "pytorch"])

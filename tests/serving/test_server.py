@@ -8,6 +8,8 @@ import pickle
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,10 +17,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import requests
 
+from pipeline_steps import serving_process
 from pipeline_steps.serving_process import ServingError, ServingProcess
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +112,12 @@ def test_odd_texts_are_answered(server: ServingProcess, text: str) -> None:
     assert 0.5 <= answer.json()["predictions"][0]["score"] <= 1
 
 
-def test_pickle_in_disguise_is_not_loaded(packaged_once: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", ["onnx", "pytorch"])
+def test_pickle_in_disguise_is_not_loaded(
+    candidates: dict[str, Path], tmp_path: Path, runtime: str
+) -> None:
     broken, trace = tmp_path / "broken", tmp_path / "executed"
-    shutil.copytree(packaged_once / "demo" / "candidate", broken)
+    shutil.copytree(candidates[runtime], broken)
     (weights,) = (
         path for path in broken.glob("model.*") if path.suffix in (".safetensors", ".onnx")
     )
@@ -191,6 +200,85 @@ def test_sigterm_amid_a_request_lets_it_be_answered(packaged_once: Path) -> None
             _wait_until_refused(place)
             client.sendall(body[5:])
             assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert process.exit_code == 0
+
+
+STARTER = """
+import pathlib, sys, time
+from pipeline_steps.serving_process import ServingProcess
+
+with ServingProcess(pathlib.Path(sys.argv[1])) as process:
+    print(process.pid, flush=True)
+    time.sleep(120)
+"""
+
+
+def test_kill_of_who_started_it_ends_it(packaged_once: Path) -> None:
+    model = packaged_once / "demo" / "candidate"
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER, model], stdout=subprocess.PIPE, cwd=ROOT
+    ) as starter:
+        assert starter.stdout
+        server = psutil.Process(int(starter.stdout.readline()))
+        starter.kill()
+    server.wait(30)  # raises where it goes on
+
+
+SHORT_GRACE = """
+import sys
+
+sys.path.insert(0, {folder!r})
+import server
+
+server.GRACE_SECONDS = 1
+sys.exit(server.main(sys.argv[1:]))
+"""
+SLOW = """
+import pathlib, time
+import payload
+
+class Model:
+    version = "0123456789ab"
+
+def model_fn(model_dir):
+    return Model()
+
+def input_fn(body, content_type):
+    return payload.read(body, content_type)
+
+def predict_fn(request, model):
+    if len(request.texts) > 1:
+        pathlib.Path("asked").touch()
+        time.sleep(60)
+    return request.answer([{"label": "POSITIVE", "score": 0.75} for _ in request.texts], "v")
+
+def output_fn(answer, accept):
+    return payload.write(answer, accept)
+"""
+
+
+def test_prediction_beyond_the_grace_is_told_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a batch that takes a minute, and a second of grace
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "inference.py").write_text(SLOW)
+    (tmp_path / "short.py").write_text(
+        SHORT_GRACE.format(folder=str(serving_process.SERVER.parent))
+    )
+    monkeypatch.setattr(serving_process, "SERVER", tmp_path / "short.py")
+    body = json.dumps({"inputs": ["fine"] * 500}).encode()
+    with ServingProcess(tmp_path) as process, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(process.invoke, body)
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "asked").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        # WHEN it is asked to end
+        process.stop()
+        # THEN the client knows, and nobody has to kill it
+        assert answer.result().status_code == 503
+        assert "ends" in answer.result().json()["error"]
     assert process.exit_code == 0
 
 

@@ -57,10 +57,9 @@ class Repository:
         """Keep our image in its repository: there is no Docker here to build it with."""
         ecr = self.aws.client("ecr")
         ecr.create_repository(repositoryName="t5-sentiment")
-        kind = "application/vnd.oci.image.manifest.v1+json"
         ecr.put_image(
             repositoryName="t5-sentiment",
-            imageManifest=json.dumps({"schemaVersion": 2, "mediaType": kind}),
+            imageManifest=json.dumps({"schemaVersion": 2, "mediaType": serving_image.DOCKER}),
             imageTag=serving_image.tag(),
         )
 

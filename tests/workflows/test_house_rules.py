@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import REQUIRABLE
 from tests.workflows.lint import actions, workflows
 from tests.workflows.running import HERE, ROOT
 
@@ -59,6 +60,19 @@ def test_token_is_not_left_in_the_checkout(file: str) -> None:
     for step in steps_of(read(file)):
         if str(step.get("uses", "")).startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
+
+
+def test_ci_skips_no_test_for_want_of_what_its_runner_has() -> None:
+    check = read(".github/workflows/ci.yml")["jobs"]["check"]
+    (arguments,) = (
+        each["arguments"]
+        for each in check["strategy"]["matrix"]["include"]
+        if each["target"] == "test"
+    )
+    # The real data is beside no checkout there.
+    assert set(arguments.split()) == {f"--require-{name}" for name in REQUIRABLE} - {
+        "--require-shared"
+    }
 
 
 def test_table_lists_only_what_is_stood_in_for() -> None:

@@ -2,11 +2,14 @@
 
 import email
 import email.policy
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_aws.server import SENDER
+from pipeline_steps import serving_image
 from tests.workflows.running import Executor, Run
 from tests.workflows.shipping import ROLE, TESTS, Repository, all_but, went_well
 
@@ -70,6 +73,42 @@ def test_bad_number_ends_the_run_at_once(
     _, text = repository.mailed()
     assert told in text
     assert "Production is untouched." in text
+
+
+STUB = """#!/bin/sh
+echo "$(basename "$0") $*" >> "{calls}"
+if [ "$(basename "$0")" = aws ]; then echo password; fi
+if [ "$1" = login ]; then cat > /dev/null; fi
+"""
+
+
+def test_missing_image_is_built_as_sagemaker_takes_it(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN sources whose image is not in the repository, and a runner that has Docker
+    image = [{"imageTag": serving_image.tag()}]
+    repository.aws.client("ecr").batch_delete_image(repositoryName="t5-sentiment", imageIds=image)
+    (tmp_path / "bin").mkdir()
+    for name in ("aws", "docker"):
+        (tmp_path / "bin" / name).write_text(STUB.format(calls=tmp_path / "calls"))
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    job = "pipeline.deploy-staging"
+    steps = ("download", "deploy_endpoint", "smoke_test", "create_alarms", "reports")
+    stub = all_but("deploy-staging", "deploy-production") | {f"{job}/{each}": {} for each in steps}
+    stub[f"{job}/create_api"] = {"api_url": "https://api.example.com"}
+    # WHEN staging is released
+    run = retrain(repository, stub, inputs={"deploy": "staging"})
+    assert run.jobs[job].result == "success"
+    # THEN it is built in Docker's format, and pushed
+    address = repository.aws.environment()["IMAGE_REPOSITORY"]
+    built, registry = f"{address}:{serving_image.tag()}", address.partition("/")[0]
+    assert sorted((tmp_path / "calls").read_text().splitlines()) == [
+        "aws ecr get-login-password",
+        f"docker buildx build --provenance=false --output type=docker --tag {built} serving",
+        f"docker login --username AWS --password-stdin {registry}",
+        f"docker push {built}",
+    ]
 
 
 def test_missing_role_is_named_with_its_place(repository: Repository) -> None:
@@ -148,7 +187,8 @@ def test_cancelled_run_is_mailed(repository: Repository) -> None:
 
 
 def test_pull_request_of_a_fork_has_no_secret(execute: Executor) -> None:
-    made = {"check/Run it": {}, "demo/Run the pipeline from data to a live API": {},
+    made = {"check/Run it": {}, "check/Get what the tests run the function under": {},
+            "demo/Run the pipeline from data to a live API": {},
             "demo/Tell it on the run's page": {}}  # fmt: skip
     run = execute("ci.yml", event="pull_request", is_fork=True, stub=made)
     assert run.result == "success"
