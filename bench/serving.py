@@ -28,6 +28,7 @@ from model.data import read_splits
 from model.tokenizer import load_tokenizer, train_tokenizer
 from pipeline_steps.serving_process import SERVER, ServingProcess
 
+STACK_PINS = Path(__file__).with_name("aws_stack.txt")
 OURS, STACK = "ours onnx", "ours pytorch, AWS stack"
 T5, DISTILBERT = "peer T5ForSequenceClassification", "peer DistilBERT"
 FOLDERS = {OURS: "onnx", STACK: "pytorch", T5: "t5", DISTILBERT: "distilbert"}
@@ -112,14 +113,18 @@ def _inside(figures: Figures, folders: dict[str, Path], texts: list[str]) -> Non
 
 def _images(figures: Figures) -> None:
     """What each image holds beside the base: packages as installed here, and nothing compressed."""
-    lines = (SERVER.parent / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    names = [line.split("==")[0] for line in lines if "==" in line]
+    names = _pinned(SERVER.parent / "requirements.txt")
     figures[OURS, "image, packages", "MB"].append(serving_models.installed_bytes(names) / 1e6)
     stack = serving_models.folder_bytes(ENVIRONMENT)
-    theirs = serving_models.with_dependencies(["torch", "transformers"])
-    aws = (serving_models.installed_bytes(theirs) + stack) / 1e6
+    ours = serving_models.with_dependencies(["torch", "transformers"]) - _pinned(STACK_PINS)
+    aws = (serving_models.installed_bytes(ours) + stack) / 1e6
     for system in (STACK, T5, DISTILBERT):
         figures[system, "image, packages", "MB"].append(aws)
+
+
+def _pinned(requirements: Path) -> set[str]:
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    return {line.split("==")[0].replace("_", "-") for line in lines if "==" in line}
 
 
 def _report(figures: Figures) -> Report:
