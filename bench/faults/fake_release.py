@@ -68,16 +68,11 @@ BOTOCORE = """
 import sys
 import types
 
-class BotoCoreError(Exception):
-    pass
-
-class ClientError(Exception):
-    pass
-
 for name in ("config", "exceptions"):
     module = sys.modules[f"botocore.{name}"] = types.ModuleType(f"botocore.{name}")
     module.Config = lambda **_: None
-    module.BotoCoreError, module.ClientError = BotoCoreError, ClientError
+    for error in ("BotoCoreError", "ClientError", "ConnectionError", "HTTPClientError"):
+        setattr(module, error, type(error, (Exception,), {}))
 """
 GOLDEN = [GoldenAnswer("a good film", "POSITIVE", 0.9), GoldenAnswer("a film", "NEGATIVE", 0.9)]
 

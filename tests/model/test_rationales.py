@@ -74,11 +74,10 @@ def test_rationales_tell_what_the_kept_tokens_do(rest: str, alone: list[str], au
 
 
 def test_highest_tokens_are_as_many_as_promised(monkeypatch: pytest.MonkeyPatch):
-    # GIVEN two texts of the same four tokens, and so with the same gates
+    # GIVEN two texts of four tokens, and a fresh gate, which has no token above another
     splits = Splits([], [Example("a b c d", 0), Example("a b c d", 1)])
     tokenizer = train_tokenizer(["a b c d"], 80)
     model = load_model("random:tiny", vocab_size=len(tokenizer), gate_reads="embedding")
-    torch.nn.init.normal_(model.gate.linear.weight)
     looked_at: list[list[list[int]]] = []
 
     def note(model, sequences, labels):
@@ -87,9 +86,7 @@ def test_highest_tokens_are_as_many_as_promised(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(rationales, "evaluate", note)
     rationales_of(model, tokenizer, splits)
-    # THEN of the eight the three highest are left, and of two alike the first
+    # THEN of the eight three are left, and of equal ones the first
     (ids, _), highest = looked_at[0], looked_at[-1]
-    (of_ids,) = gates(model, [ids])
-    best, second = sorted(range(len(ids) - 1), key=lambda place: -of_ids[place])[:2]
-    both = [ids[place] for place in sorted([best, second])]
-    assert highest == [[*both, ids[-1]], [ids[best], ids[-1]]]
+    assert len(ids) == 5
+    assert highest == [[*ids[:3], ids[-1]], [ids[-1]]]
